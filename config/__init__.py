@@ -1,0 +1,7 @@
+"""How the console is put together: settings, processes, addresses, the look of the admin."""
+
+from __future__ import annotations
+
+from config.celery import app as celery_app
+
+__all__ = ["celery_app"]

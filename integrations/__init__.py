@@ -1,0 +1,1 @@
+"""How student data moves between us and the Student Information Systems."""

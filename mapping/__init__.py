@@ -1,0 +1,1 @@
+"""How two systems say the same thing: data entity mappings, field mappings, transformations."""

@@ -1,0 +1,1 @@
+"""What we know about students. No network, no vendor names."""

@@ -1,0 +1,144 @@
+"""How a student's enrollments have to change for what the source says: pure rules on values."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from .records import LEFT, PRIMARY, EnrollmentRecord
+
+YEAR_ENDED = "year ended"
+NOT_IN_FILE = "not in file"
+
+
+class Stay(msgspec.Struct, frozen=True, kw_only=True):
+    """One enrollment we hold. school: our code; year: the academic year's name; left None is current."""
+
+    id: int
+    school: str
+    year: str
+    stint: int
+    grade_level: str
+    entered: dt.date | None
+    left: dt.date | None
+    exit_reason: str
+    primary: bool
+
+    @property
+    def path(self) -> str:
+        """How changes name this enrollment."""
+        return f"enrollments.{self.school}.{self.year}.{self.stint}"
+
+
+class Year(msgspec.Struct, frozen=True, kw_only=True):
+    """The academic year a run imports: its name and days."""
+
+    name: str
+    starts: dt.date
+    ends: dt.date
+
+
+Fields = dict[str, list[Any]]
+"""``{path: [before, after]}`` in values that JSON holds."""
+
+
+def current(stays: Sequence[Stay], school: str) -> Stay | None:
+    """The student's current stay at a school, None when there is none."""
+    return next((stay for stay in stays if stay.school == school and stay.left is None), None)
+
+
+def choose_primary(candidates: Mapping[str, tuple[str, dt.date | None]]) -> tuple[str | None, bool]:
+    """The school of the primary enrollment, and whether several claimed it.
+
+    candidates: our school code → (role, date entered) of every current record. The latest to be entered
+    wins, then the first school code. None when no record has the primary role.
+    """
+    claims = [
+        (entered or dt.date.min, school) for school, (role, entered) in candidates.items() if role == PRIMARY
+    ]
+    if not claims:
+        return None, False
+    latest = max(entered for entered, _ in claims)
+    return min(school for entered, school in claims if entered == latest), len(claims) > 1
+
+
+def enroll(
+    stays: Sequence[Stay], record: EnrollmentRecord, *, year: Year, primary: bool
+) -> tuple[Fields, bool]:
+    """What makes the student currently enrolled as the record says, and whether that reopens a stay.
+
+    record: in our codes, status CURRENT. A stay of an earlier year ends with the reason "year ended".
+    """
+    fields: Fields = {}
+    open_stay = current(stays, record.school)
+    if open_stay is not None and open_stay.year == year.name:
+        _set(fields, open_stay, "grade_level", open_stay.grade_level, record.grade_level)
+        if record.entered is not None:
+            _set(fields, open_stay, "entered", iso(open_stay.entered), iso(record.entered))
+        _set(fields, open_stay, "primary", open_stay.primary, primary)
+        return fields, False
+    if open_stay is not None:
+        fields |= end(open_stay, on=year.starts - dt.timedelta(days=1), reason=YEAR_ENDED)
+    earlier = [stay for stay in stays if stay.school == record.school and stay.year == year.name]
+    last = max(earlier, key=lambda stay: stay.stint, default=None)
+    if last is not None and (record.entered is None or last.left is None or record.entered <= last.left):
+        _set(fields, last, "left", iso(last.left), None)
+        _set(fields, last, "exit_reason", last.exit_reason, "")
+        _set(fields, last, "grade_level", last.grade_level, record.grade_level)
+        if record.entered is not None:
+            _set(fields, last, "entered", iso(last.entered), iso(record.entered))
+        _set(fields, last, "primary", last.primary, primary)
+        return fields, True
+    stint = last.stint + 1 if last else 1
+    fields[f"enrollments.{record.school}.{year.name}.{stint}"] = [
+        None,
+        {
+            "grade_level": record.grade_level,
+            "entered": iso(record.entered),
+            "left": None,
+            "exit_reason": "",
+            "primary": primary,
+        },
+    ]
+    return fields, bool(stays) and not any(stay.left is None for stay in stays)
+
+
+def end(stay: Stay, *, on: dt.date, reason: str) -> Fields:
+    """What ends a current stay on a day; never before the student entered."""
+    last_day = max(on, stay.entered) if stay.entered else on
+    fields: Fields = {}
+    _set(fields, stay, "left", None, iso(last_day))
+    _set(fields, stay, "exit_reason", stay.exit_reason, reason)
+    return fields
+
+
+def leave(stays: Sequence[Stay], record: EnrollmentRecord, *, today: dt.date) -> Fields:
+    """What ends the stay a record with status LEFT speaks of; {} when there is none to end.
+
+    The system's leave date counts once it has come, else today.
+    """
+    stay = current(stays, record.school)
+    if stay is None or record.status != LEFT:
+        return {}
+    day = record.left if record.left and record.left <= today else today
+    return end(stay, on=day, reason=record.exit_reason or "left")
+
+
+def set_primary(stay: Stay, primary: bool) -> Fields:
+    """What makes a stay primary or not."""
+    fields: Fields = {}
+    _set(fields, stay, "primary", stay.primary, primary)
+    return fields
+
+
+def iso(day: dt.date | None) -> str | None:
+    """A date as text for a change, None for none."""
+    return day.isoformat() if day else None
+
+
+def _set(fields: Fields, stay: Stay, name: str, before: Any, after: Any) -> None:
+    if before != after:
+        fields[f"{stay.path}.{name}"] = [before, after]

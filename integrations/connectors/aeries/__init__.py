@@ -1,0 +1,1 @@
+"""Aeries, read through its API version 5."""

@@ -1,0 +1,1 @@
+"""PowerSchool SIS, read through its own API (version 1 and contacts)."""

@@ -1,0 +1,1 @@
+"""From a system to our records: fetch, plan, settle, prove, guard, hold, apply, verify, undo."""

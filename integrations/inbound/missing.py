@@ -1,0 +1,257 @@
+"""Students the snapshot does not hold: prove it complete, ask for each, and plan what ends.
+
+Absence counts only when every covered school is proven to have been read whole.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from django.db import transaction
+from django.db.models import Count, F, Q
+
+from integrations.connectors.base import Connector, Sighting
+from integrations.errors import IntegrationError
+from integrations.models import Change, KeepEnrolled, SourceRecord
+from students.models import Enrollment
+from students.records import CURRENT, LEFT
+from students.stays import NOT_IN_FILE
+from students.student_plan import end_stays
+
+from . import hub, issues
+from .fetch import Reading
+from .plan_page import PlannedChange
+from .rules import Rules
+from .seen import current_elsewhere, seen_at
+
+CHUNK = 500
+
+
+class Asked(msgspec.Struct, kw_only=True):
+    """What asking for missing students one by one told.
+
+    active: ids the system calls active in a covered school, with that school. left: id → day. error: why
+    asking had to stop, "".
+    """
+
+    active: dict[str, str] = {}
+    left: dict[str, dt.date | None] = {}
+    error: str = ""
+
+
+class Absence(msgspec.Struct, kw_only=True):
+    """What absence comes to: changes to plan and issues to tell. asked: how many were asked for by id."""
+
+    changes: list[PlannedChange] = []
+    issues: list[issues.Found] = []
+    asked: int | str = 0
+
+
+def plan_missing(reading: Reading) -> Absence:
+    """Moves, leavings and drops of students the complete snapshot does not hold.
+
+    Without proof that the snapshot is complete nothing is planned. Students beyond the guard are not asked
+    for here but when a person approves.
+    """
+    run = reading.run
+    if run.scoped or not snapshot_complete(reading):
+        return Absence()
+    missing = find_missing(reading)
+    _remember_missing(reading, missing)
+    moved = current_elsewhere(run.pk, set(missing)) if missing else set()
+    moves = _moves(reading, {e: missing[e] for e in moved})
+    absent = {e: schools for e, schools in missing.items() if e not in moved}
+    absent = _without_kept(reading, absent)
+    if not reading.connector.can_be_asked:
+        absent, asked, count = _missed_twice(reading, absent), Asked(), 0
+    elif over_guard(reading, absent):
+        asked = Asked()
+        return Absence(changes=moves + endings(reading.rules, absent, asked), asked="on approval")
+    else:
+        asked, count = ask(reading.connector, absent, rules=reading.rules), len(absent)
+    told = objections(asked)
+    return Absence(
+        changes=moves + ([] if told else endings(reading.rules, absent, asked)), issues=told, asked=count
+    )
+
+
+def snapshot_complete(reading: Reading) -> bool:
+    """Whether every school the integration covers is proven to have been read whole."""
+    return all(code in reading.schools and reading.schools[code].complete for code in reading.rules.buildings)
+
+
+def find_missing(reading: Reading) -> dict[str, list[str]]:
+    """External id → our codes of the schools where a current student was not seen."""
+    missing: dict[str, list[str]] = defaultdict(list)
+    for code, ours in reading.rules.buildings.items():
+        seen = seen_at(reading.run.pk, code)
+        rows = SourceRecord.objects.filter(integration_id=reading.rules.integration_id, school=code)
+        gone = [e for e in rows.values_list("external_id", flat=True).iterator() if e not in seen]
+        for start in range(0, len(gone), CHUNK):
+            chunk = gone[start : start + CHUNK]
+            for external_id in _enrolled(reading.rules.integration_id, ours, chunk):
+                missing[external_id].append(ours)
+    return dict(missing)
+
+
+def ask(connector: Connector, absent: Iterable[str], *, rules: Rules) -> Asked:
+    """Ask the system for each absent student, district-wide."""
+    asked = Asked()
+    for external_id in sorted(absent):
+        try:
+            sightings = connector.find(external_id)
+        except IntegrationError as error:
+            asked.error = error.message
+            return asked
+        active = [s for s in sightings if s.status == CURRENT and s.school in rules.buildings]
+        if active:
+            asked.active[external_id] = rules.buildings[active[0].school]
+        elif any(s.status == LEFT for s in sightings):
+            asked.left[external_id] = _last_day(sightings)
+    return asked
+
+
+def objections(asked: Asked) -> list[issues.Found]:
+    """Why, after asking, the snapshot is not proven complete; [] when nothing speaks against it."""
+    told = [issues.still_active(e, school) for e, school in sorted(asked.active.items())]
+    if asked.error:
+        told.append(issues.could_not_ask(asked.error))
+    return told
+
+
+def over_guard(reading: Reading, absent: Mapping[str, list[str]]) -> bool:
+    """Whether more students are absent than the integration lets go without a person."""
+    integration = reading.run.integration
+    enrolled = enrolled_counts(reading.rules)
+    per_school: dict[str, int] = defaultdict(int)
+    for schools in absent.values():
+        for school in schools:
+            per_school[school] += 1
+    total = sum(enrolled.values())
+    return breaks(integration.guard_percent, integration.guard_count, len(absent), total) or any(
+        breaks(integration.guard_percent, integration.guard_count, count, enrolled.get(school, 0))
+        for school, count in per_school.items()
+    )
+
+
+def breaks(percent: int, limit: int, count: int, total: int) -> bool:
+    """Whether count of total is over the percentage and over the number."""
+    return count > limit and count * 100 > percent * total
+
+
+def enrolled_counts(rules: Rules) -> dict[str, int]:
+    """Our school code → students of this integration currently enrolled there."""
+    rows = Enrollment.objects.filter(
+        school__code__in=set(rules.buildings.values()),
+        left=None,
+        student__identities__integration=rules.integration_id,
+    )
+    found = rows.order_by().values_list("school__code").annotate(Count("student", distinct=True))
+    return dict.fromkeys(rules.buildings.values(), 0) | dict(found)
+
+
+def _enrolled(integration_id: int, ours: str, external_ids: list[str]) -> list[str]:
+    linked = hub.student_ids(integration_id, external_ids)
+    enrolled = set(
+        Enrollment.objects.filter(school__code=ours, left=None, student__in=linked.values()).values_list(
+            "student_id", flat=True
+        )
+    )
+    return [external_id for external_id, student in linked.items() if student in enrolled]
+
+
+def _moves(reading: Reading, moved: Mapping[str, list[str]]) -> list[PlannedChange]:
+    if not moved:
+        return []
+    planned = Change.objects.filter(run=reading.run, entity="student", external_id__in=list(moved))
+    known = set(planned.values_list("external_id", flat=True))
+    unplanned = {e: schools for e, schools in moved.items() if e not in known}
+    changes = endings(reading.rules, unplanned, Asked(), reason="moved")
+    for change in changes:
+        change.kind = "update"
+    return changes
+
+
+def endings(
+    rules: Rules, absent: Mapping[str, list[str]], asked: Asked, *, reason: str = NOT_IN_FILE
+) -> list[PlannedChange]:
+    """The changes that end the enrollments of absent students: left where the system says so, else dropped.
+
+    absent: external id → our school codes. Without Drop Students Not In File only those who left are ended.
+    """
+    linked = hub.student_ids(rules.integration_id, list(absent))
+    held = hub.load(rules.integration_id, linked.values())
+    changes = []
+    for external_id, schools in absent.items():
+        student = held[linked[external_id]]
+        says_left = external_id in asked.left
+        if not says_left and reason == NOT_IN_FILE and not rules.drop:
+            continue
+        day = asked.left.get(external_id) or rules.today
+        why = "left" if says_left else reason
+        fields, _ = end_stays(student.stays, {school: (min(day, rules.today), why) for school in schools})
+        if fields:
+            changes.append(
+                PlannedChange(
+                    entity="student", external_id=external_id, kind="left" if says_left else "drop",
+                    fields=fields, target=student.id, schools=sorted(schools),
+                )
+            )  # fmt: skip
+    return changes
+
+
+def _without_kept(reading: Reading, absent: dict[str, list[str]]) -> dict[str, list[str]]:
+    rules = reading.rules
+    linked = hub.student_ids(rules.integration_id, list(absent))
+    today = Q(until=None) | Q(until__gte=rules.today)
+    kept = set(
+        KeepEnrolled.objects.filter(
+            today, integration=rules.integration_id, student__in=linked.values()
+        ).values_list("student_id", "school__code")
+    )
+    found = {}
+    for external_id, schools in absent.items():
+        left = [school for school in schools if (linked[external_id], school) not in kept]
+        if left:
+            found[external_id] = left
+    return found
+
+
+def _remember_missing(reading: Reading, missing: Mapping[str, list[str]]) -> None:
+    """Count in how many complete runs in a row each record was missing; a dry run counts nothing."""
+    if reading.run.dry_run or reading.run.certificate.get("missing_counted"):
+        return
+    external = {ours: code for code, ours in reading.rules.buildings.items()}
+    by_school: dict[str, list[str]] = defaultdict(list)
+    for external_id, schools in missing.items():
+        for school in schools:
+            by_school[external[school]].append(external_id)
+    mine = SourceRecord.objects.filter(integration_id=reading.rules.integration_id)
+    with transaction.atomic():
+        for code in external.values():
+            known = mine.filter(school=code, missing_since__isnull=False)
+            back = set(known.values_list("external_id", flat=True)) - set(by_school.get(code, ()))
+            known.filter(external_id__in=back).update(missing_since=None, missing_runs=0)
+        for code, ids in by_school.items():
+            for start in range(0, len(ids), CHUNK):
+                rows = mine.filter(school=code, external_id__in=ids[start : start + CHUNK])
+                rows.filter(missing_since=None).update(missing_since=reading.run.started, missing_runs=0)
+                rows.update(missing_runs=F("missing_runs") + 1)
+        reading.run.certificate["missing_counted"] = True
+        reading.save()
+
+
+def _missed_twice(reading: Reading, absent: dict[str, list[str]]) -> dict[str, list[str]]:
+    rows = SourceRecord.objects.filter(
+        integration_id=reading.rules.integration_id, external_id__in=list(absent), missing_runs__gte=2
+    )
+    twice = set(rows.values_list("external_id", flat=True))
+    return {external_id: schools for external_id, schools in absent.items() if external_id in twice}
+
+
+def _last_day(sightings: Iterable[Sighting]) -> dt.date | None:
+    days = [s.left for s in sightings if s.status == LEFT and s.left]
+    return max(days) if days else None

@@ -1,0 +1,119 @@
+"""Who a source record is: this integration's id, then the state id, then a person decides."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from django.db.models import Q
+
+from integrations.models import ExternalIdentity
+from students.families import name_key
+from students.models import Student
+from students.records import StudentRecord
+
+from . import hub
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """What a record was resolved to.
+
+    student: the primary key, None for a new student. code: a reason code when a person has to decide
+    (possible_match, identity_conflict), else "". other: the student it could be. rekeyed: the other student
+    is already known to this integration under another id.
+    """
+
+    student: int | None = None
+    code: str = ""
+    other: int | None = None
+    rekeyed: bool = False
+
+
+def resolve(integration_id: int, records: Sequence[StudentRecord]) -> dict[str, Match]:
+    """External id → Match for every record.
+
+    A state id links only when the name or the birth date agrees too; the same name and birth date never
+    link by themselves.
+    """
+    known = hub.student_ids(integration_id, [record.external_id for record in records])
+    matches = {external_id: Match(student=student) for external_id, student in known.items()}
+    new = [record for record in records if record.external_id not in known]
+    if not new:
+        return matches
+    candidates = _candidates(new)
+    linked = (
+        set(
+            ExternalIdentity.objects.filter(
+                integration_id=integration_id,
+                entity="student",
+                student__in={person.id for found in candidates.values() for person in found},
+            ).values_list("student_id", flat=True)
+        )
+        if candidates
+        else set()
+    )
+    for record in new:
+        matches[record.external_id] = _decide(record, candidates.get(record.external_id, []), linked)
+    return matches
+
+
+def person_key(record: StudentRecord) -> int | None:
+    """A number equal for records of the same name and birth date, None when either is not stated."""
+    if not isinstance(record.birth_date, dt.date):
+        return None
+    text = f"{_name(record)}|{record.birth_date}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+class _Person(msgspec.Struct, frozen=True):
+    id: int
+    state_id: str
+    name_key: str
+    birth_date: dt.date | None
+
+
+def _candidates(records: Sequence[StudentRecord]) -> Mapping[str, list[_Person]]:
+    state_ids = {r.state_id for r in records if isinstance(r.state_id, str) and r.state_id}
+    births = {r.birth_date for r in records if isinstance(r.birth_date, dt.date)}
+    names = {_name(r) for r in records}
+    wanted = Q(state_id__in=state_ids) & ~Q(state_id="")
+    wanted |= Q(birth_date__in=births, name_key__in=names)
+    rows = Student.objects.filter(wanted)
+    by_state: dict[str, list[_Person]] = defaultdict(list)
+    by_person: dict[tuple[str, dt.date | None], list[_Person]] = defaultdict(list)
+    for row in rows.values_list("id", "state_id", "name_key", "birth_date"):
+        person = _Person(*row)
+        if person.state_id:
+            by_state[person.state_id].append(person)
+        by_person[person.name_key, person.birth_date].append(person)
+    found: dict[str, list[_Person]] = {}
+    for record in records:
+        people = list(by_state.get(record.state_id, [])) if isinstance(record.state_id, str) else []
+        if isinstance(record.birth_date, dt.date):
+            people += [p for p in by_person.get((_name(record), record.birth_date), []) if p not in people]
+        if people:
+            found[record.external_id] = people
+    return found
+
+
+def _decide(record: StudentRecord, people: list[_Person], linked: set[int | None]) -> Match:
+    same_state = [p for p in people if p.state_id and p.state_id == record.state_id]
+    if len(same_state) == 1 and same_state[0].id not in linked:
+        person = same_state[0]
+        agrees = person.birth_date == record.birth_date or _name(record) == person.name_key
+        if agrees:
+            return Match(student=person.id)
+    if same_state:
+        return Match(code="identity_conflict", other=same_state[0].id, rekeyed=same_state[0].id in linked)
+    if people:
+        return Match(code="possible_match", other=people[0].id, rekeyed=people[0].id in linked)
+    return Match()
+
+
+def _name(record: StudentRecord) -> str:
+    first = record.first_name if isinstance(record.first_name, str) else ""
+    last = record.last_name if isinstance(record.last_name, str) else ""
+    return name_key(first, last)

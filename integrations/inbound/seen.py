@@ -1,0 +1,49 @@
+"""Which ids a run has seen: at a school, anywhere, currently enrolled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from integrations.models import RunPage
+
+PARTITION = 200_000
+
+
+def seen_at(run_id: int, school: str) -> set[str]:
+    """Every external id the run saw at one school."""
+    rows = RunPage.objects.filter(run=run_id, school=school).values_list("external_ids", flat=True)
+    return {external_id for ids in rows.iterator() if ids for external_id in ids.split("\n")}
+
+
+def current_elsewhere(run_id: int, external_ids: set[str]) -> set[str]:
+    """Those of the ids that the run saw as current at any school."""
+    found: set[str] = set()
+    for ids, inactive in _pages(run_id):
+        found |= external_ids.intersection(ids) - inactive
+    return found
+
+
+def count_seen(run_id: int) -> tuple[int, int]:
+    """How many distinct students the run saw, and how many of them are current at no school.
+
+    Memory is bounded: a large district is counted in several passes over the pages.
+    """
+    total = sum(len(ids) for ids, _ in _pages(run_id))
+    parts = total // PARTITION + 1
+    distinct = inactive_only = 0
+    for part in range(parts):
+        active: set[str] = set()
+        inactive: set[str] = set()
+        for ids, not_current in _pages(run_id):
+            for external_id in ids:
+                if parts == 1 or hash(external_id) % parts == part:
+                    (inactive if external_id in not_current else active).add(external_id)
+        distinct += len(active | inactive)
+        inactive_only += len(inactive - active)
+    return distinct, inactive_only
+
+
+def _pages(run_id: int) -> Iterator[tuple[list[str], set[str]]]:
+    rows = RunPage.objects.filter(run=run_id).values_list("external_ids", "inactive_ids")
+    for ids, inactive in rows.iterator(chunk_size=50):
+        yield (ids.split("\n") if ids else []), set(inactive.split("\n") if inactive else ())

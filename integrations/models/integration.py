@@ -1,0 +1,142 @@
+"""One configured link to one student information system."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from simple_history.models import HistoricalRecords
+
+from integrations.connectors.registry import SYSTEMS
+from integrations.secrets import EncryptedTextField
+from mapping.models import DataEntityMapping
+from students.models import School
+
+SECRET_FIELDS = ("token", "consumer_token", "consumer_secret", "user_token", "user_secret")
+MAPPING_FIELDS = (
+    "academic_year",
+    "building",
+    "ethnicity",
+    "grade_level",
+    "race",
+    "state",
+    "gender",
+    "language",
+    "relationship",
+    "allergy",
+)
+
+
+def _mapping(label: str, entity: str) -> models.ForeignKey[DataEntityMapping | None]:
+    return models.ForeignKey(
+        DataEntityMapping,
+        verbose_name=label,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        limit_choices_to={"entity": entity, "active": True},
+    )
+
+
+class Integration(models.Model):
+    """What the console knows of one connection: address, credentials, mappings, rules and guard.
+
+    The fields a system shows and requires stand in ``integrations.system_fields``.
+    """
+
+    class Environment(models.TextChoices):
+        SANDBOX = "sandbox", "Sandbox (for trying)"
+        PRODUCTION = "production", "Production"
+
+    name = models.CharField(max_length=120, unique=True)
+    system = models.CharField(
+        "student information system",
+        max_length=20,
+        choices=[(key, label) for key, (label, _) in SYSTEMS.items()],
+    )
+    url = models.CharField("Url", max_length=400)
+    token = EncryptedTextField(blank=True, default="")
+    consumer_token = EncryptedTextField(blank=True, default="")
+    consumer_secret = EncryptedTextField(blank=True, default="")
+    user_token = EncryptedTextField(blank=True, default="")
+    user_secret = EncryptedTextField(blank=True, default="")
+
+    academic_year = _mapping("Academic Year", "academic_year")
+    building = _mapping("Building", "building")
+    ethnicity = _mapping("Ethnicity", "ethnicity")
+    grade_level = _mapping("Grade Level", "grade_level")
+    race = _mapping("Race", "race")
+    state = _mapping("State", "state")
+    gender = _mapping("Gender", "gender")
+    language = _mapping("Language", "language")
+    relationship = _mapping("Relationship", "relationship")
+    allergy = _mapping("Allergy", "allergy")
+
+    family_identifier = models.JSONField(default=list, blank=True)
+    primary_enrollment_codes = models.CharField(max_length=200, blank=True)
+    alternate_enrollment_codes = models.CharField(max_length=200, blank=True)
+    pictures_only = models.BooleanField(default=False)
+    use_local_id_as_pin = models.BooleanField("use Local ID as Pin", default=False)
+    use_contact_record = models.BooleanField("use Contact Record", default=False)
+    drop_students_not_in_file = models.BooleanField("Drop Students Not In File", default=False)
+
+    environment = models.CharField(max_length=12, choices=Environment, default=Environment.SANDBOX)
+    import_enabled = models.BooleanField("import enabled", default=True)
+    export_enabled = models.BooleanField("export enabled", default=False)
+    guard_percent = models.PositiveSmallIntegerField(
+        "hold above percent", default=5, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    guard_count = models.PositiveIntegerField("and above students", default=10)
+    error_owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    purpose = models.CharField(max_length=200, blank=True)
+    options = models.JSONField(default=dict, blank=True)
+    active = models.BooleanField(default=True)
+
+    tenant_id = models.CharField(max_length=120, blank=True, editable=False)
+    tenant_name = models.CharField(max_length=160, blank=True, editable=False)
+    schedule_paused = models.CharField(max_length=200, blank=True, editable=False)
+    completed_schools = models.JSONField(default=list, editable=False)
+    failures_in_row = models.PositiveIntegerField(default=0, editable=False)
+    resting_until = models.DateTimeField(null=True, blank=True, editable=False)
+
+    history = HistoricalRecords(
+        excluded_fields=[*SECRET_FIELDS, "completed_schools", "failures_in_row", "resting_until"]
+    )
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = "student information system integration"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(guard_percent__gte=1, guard_percent__lte=100),
+                name="guard_percent_is_a_percentage",
+            ),
+        ]
+        permissions = [
+            ("run_import", "Can run an import"),
+            ("approve_held_run", "Can approve, discard and undo runs"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def owner_key(self) -> str:
+        """The key by which field ownership names this integration."""
+        return f"integration:{self.pk}"
+
+
+class SchoolConnection(models.Model):
+    """The sync connection of a school: the one integration its registrations are sent through."""
+
+    school = models.OneToOneField(School, on_delete=models.CASCADE, related_name="sync_connection")
+    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="school_connections")
+
+    class Meta:
+        verbose_name = "sync connection"
+
+    def __str__(self) -> str:
+        return f"{self.school} → {self.integration}"

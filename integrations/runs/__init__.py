@@ -1,0 +1,1 @@
+"""A run's life: its lease, its way through the database, and what it tells."""

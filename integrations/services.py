@@ -1,0 +1,260 @@
+"""What people, schedules and commands may ask of runs: start, approve, discard, undo."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from integrations.errors import ConfigurationError, RunOpen, RunRefused
+from integrations.inbound.plan_hash import plan_hash as hash_of
+from integrations.inbound.rules import build_rules
+from integrations.inbound.verify import count
+from integrations.models import (
+    Change,
+    ExternalIdentity,
+    Integration,
+    KeepEnrolled,
+    RunPage,
+    SourceRecord,
+    SyncRun,
+)
+from integrations.models.run import APPLIED, OPEN, Status
+from integrations.tasks import carry_run
+from students.models import School, Student
+
+PLAN_LIFE = dt.timedelta(days=7)
+User = AbstractBaseUser | None
+
+
+def start_import(
+    *,
+    integration: Integration,
+    user: Any = None,
+    trigger: str = SyncRun.Trigger.PERSON,
+    dry_run: bool = False,
+    schools: Collection[str] = (),
+    students: Collection[str] = (),
+    wake: bool = True,
+) -> SyncRun:
+    """A queued import; a worker is woken once it is committed, unless the caller carries it itself.
+
+    schools: our or the system's school codes to limit it to; students: external ids. Raises RunOpen when an
+    import of the integration is open, RunRefused when it may not run.
+    """
+    if not integration.active:
+        raise RunRefused(f"{integration.name} is inactive. Tick Active first.")
+    if not integration.import_enabled:
+        raise RunRefused(f"Importing is switched off for {integration.name}. Tick Import enabled first.")
+    if trigger == SyncRun.Trigger.SCHEDULE and integration.schedule_paused:
+        raise RunRefused(integration.schedule_paused)
+    return _open_run(
+        wake=wake,
+        integration=integration,
+        kind=SyncRun.Kind.IMPORT,
+        trigger=trigger,
+        requested_by=user,
+        dry_run=dry_run,
+        scope_schools=sorted(schools),
+        scope_students=sorted(students),
+    )
+
+
+def approve_run(
+    *, run: SyncRun, plan_hash: str, user: Any = None, adds_and_updates_only: bool = False, wake: bool = True
+) -> None:
+    """Let a held run apply exactly the plan with this hash, or only its adds and updates.
+
+    Raises RunRefused when the run is not held or its plan is no longer the one that was looked at.
+    """
+    with transaction.atomic():
+        held = _held(run)
+        _refuse_outdated(held, plan_hash)
+        if adds_and_updates_only:
+            _leave_out_drops(held)
+        try:
+            with transaction.atomic():
+                SyncRun.objects.filter(pk=held.pk).update(
+                    status=Status.APPLYING,
+                    approved_by=user,
+                    lease_expires=None,
+                    lease_owner="",
+                    counts=count(held),
+                    plan_hash=hash_of(held.pk),
+                )
+        except IntegrityError:
+            raise _open_error(held.integration) from None
+        if wake:
+            transaction.on_commit(lambda: carry_run.delay(held.pk))
+    run.refresh_from_db()
+
+
+def discard_run(*, run: SyncRun, user: Any = None) -> None:
+    """End a held run without writing anything. Raises RunRefused when it is not held."""
+    with transaction.atomic():
+        held = _held(run)
+        held.changes.filter(status=Change.Status.PLANNED).update(status=Change.Status.DISCARDED)
+        RunPage.objects.filter(run=held).update(block=None)
+        SyncRun.objects.filter(pk=held.pk).update(
+            status=Status.DISCARDED, approved_by=user, finished=timezone.now()
+        )
+    run.refresh_from_db()
+
+
+def keep_enrolled(*, change: Change, reason: str, user: Any = None, until: dt.date | None = None) -> str:
+    """Take one drop out of a held plan, now and in later runs; returns the plan's new hash.
+
+    Raises RunRefused without a reason, or when the run is not held.
+    """
+    if not reason.strip():
+        raise RunRefused("Say why the student stays enrolled.")
+    with transaction.atomic():
+        run = _held(change.run)
+        if change.kind not in (Change.Kind.DROP, Change.Kind.LEFT) or change.target is None:
+            raise RunRefused("Only a drop can be kept enrolled.")
+        for school in School.objects.filter(code__in=change.schools):
+            KeepEnrolled.objects.update_or_create(
+                integration=run.integration,
+                student_id=change.target,
+                school=school,
+                defaults={"reason": reason.strip(), "until": until, "user": user},
+            )
+        change.status, change.keep_reason = Change.Status.WITHHELD, reason.strip()
+        change.save(update_fields=["status", "keep_reason"])
+        return _rehash(run)
+
+
+def let_drop(*, change: Change, user: Any = None) -> str:
+    """Put a drop back into a held plan; returns the plan's new hash. Raises RunRefused."""
+    with transaction.atomic():
+        run = _held(change.run)
+        if change.status != Change.Status.WITHHELD or not change.keep_reason:
+            raise RunRefused("Only a student who was kept enrolled can be dropped after all.")
+        KeepEnrolled.objects.filter(
+            integration=run.integration, student_id=change.target, school__code__in=change.schools
+        ).delete()
+        change.status, change.keep_reason = Change.Status.PLANNED, ""
+        change.save(update_fields=["status", "keep_reason"])
+        return _rehash(run)
+
+
+def undo_run(
+    *, run: SyncRun, user: Any = None, students: Collection[int] | None = None, wake: bool = True
+) -> SyncRun:
+    """A queued run that takes back what a run wrote: all of it, or for some students (primary keys).
+
+    Raises RunRefused when the run wrote nothing that can be taken back, RunOpen when another run is open.
+    """
+    if run.status not in APPLIED or run.kind != SyncRun.Kind.IMPORT:
+        raise RunRefused("Only an import that was applied, and not undone yet, can be undone.")
+    changes = run.changes.filter(entity="student", status=Change.Status.APPLIED)
+    scope: list[str] = []
+    if students is not None:
+        scope = list(changes.filter(target__in=list(students)).values_list("external_id", flat=True))
+        if not scope:
+            raise RunRefused("This run changed none of these students.")
+    elif not changes.exists():
+        raise RunRefused("This run changed nothing, so there is nothing to undo.")
+    return _open_run(
+        wake=wake,
+        integration=run.integration,
+        kind=SyncRun.Kind.UNDO,
+        trigger=SyncRun.Trigger.PERSON,
+        requested_by=user,
+        undoes=run,
+        scope_students=sorted(scope),
+    )
+
+
+def resume_schedule(*, integration: Integration, user: Any = None) -> None:
+    """Let scheduled imports run again after an undo paused them."""
+    Integration.objects.filter(pk=integration.pk).update(schedule_paused="")
+    integration.refresh_from_db()
+
+
+def cancel_run(*, run: SyncRun, user: Any = None) -> None:
+    """End a run that has not begun to apply; nothing is written. Raises RunRefused otherwise."""
+    ended = SyncRun.objects.filter(pk=run.pk, status__in=[Status.QUEUED, Status.FETCHING]).update(
+        status=Status.CANCELLED, finished=timezone.now()
+    )
+    if not ended:
+        raise RunRefused(
+            "Only a run that has not begun to apply can be cancelled. Undo it when it has ended."
+        )
+    run.changes.filter(status=Change.Status.PLANNED).update(status=Change.Status.DISCARDED)
+    RunPage.objects.filter(run=run).update(block=None)
+    run.refresh_from_db()
+
+
+def forget_fingerprints(*, student: Student | int) -> None:
+    """Make the next import of every integration compare this student again, whatever the source sent."""
+    pk = student if isinstance(student, int) else student.pk
+    for identity in ExternalIdentity.objects.filter(entity="student", student=pk):
+        SourceRecord.objects.filter(
+            integration=identity.integration_id, external_id=identity.external_id
+        ).update(fingerprint=None)
+
+
+def _open_run(*, wake: bool, **values: Any) -> SyncRun:
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                run = SyncRun.objects.create(**values)
+        except IntegrityError:
+            raise _open_error(values["integration"]) from None
+        if wake:
+            transaction.on_commit(lambda: carry_run.delay(run.pk))
+    return run
+
+
+def _open_error(integration: Integration) -> RunOpen:
+    run = SyncRun.objects.filter(integration=integration, status__in=OPEN).order_by("-pk").first()
+    number = run.pk if run else 0
+    return RunOpen(f"Run {number} of {integration.name} is open (run_open). Wait for it to end.", run=number)
+
+
+def _held(run: SyncRun) -> SyncRun:
+    locked = SyncRun.objects.select_for_update().select_related("integration").get(pk=run.pk)
+    if locked.status != Status.HELD:
+        raise RunRefused(
+            f"Run {run.pk} is not waiting for approval: it is {locked.get_status_display().lower()}."
+        )
+    return locked
+
+
+def _refuse_outdated(run: SyncRun, plan_hash: str) -> None:
+    if plan_hash != run.plan_hash:
+        raise RunRefused("The plan has changed since you looked at it. Look at it again, then approve.")
+    if run.planned_at is None or timezone.now() - run.planned_at > PLAN_LIFE:
+        raise RunRefused("The plan is over 7 days old. Discard it and run the import again.")
+    newer = SyncRun.objects.filter(
+        integration=run.integration, pk__gt=run.pk, status__in=[*APPLIED, Status.UNDONE, Status.APPLYING]
+    )
+    if newer.exists():
+        raise RunRefused("A newer run of this integration has been applied. Run the import again.")
+    try:
+        rules = build_rules(run.integration, today=timezone.localdate(run.started))
+    except ConfigurationError as error:
+        raise RunRefused(error.message) from None
+    if rules.hash != run.rules_hash:
+        raise RunRefused(
+            "The settings, mappings or field ownership have changed since the plan was made. Run the import again."
+        )
+
+
+def _leave_out_drops(run: SyncRun) -> None:
+    if any(reason["code"] != "drops" for reason in run.guard.get("reasons", [])):
+        raise RunRefused("The run is held for more than drops; approve or discard all of it.")
+    removals = run.changes.filter(kind__in=[Change.Kind.DROP, Change.Kind.LEFT], status=Change.Status.PLANNED)
+    removals.update(status=Change.Status.DISCARDED)
+
+
+def _rehash(run: SyncRun) -> str:
+    run.plan_hash = hash_of(run.pk)
+    run.counts = count(run)
+    run.save(update_fields=["plan_hash", "counts"])
+    return run.plan_hash

@@ -10,3 +10,9 @@ class IntegrationsConfig(AppConfig):
 
     name = "integrations"
     verbose_name = "Student Information Systems"
+
+    def ready(self) -> None:
+        """Let the next import look again at students whom a person has edited."""
+        from integrations.services import listen_for_edits
+
+        listen_for_edits()

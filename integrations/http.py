@@ -197,9 +197,9 @@ class Client:
                 return self._judge(response, settled)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             trouble = reasons.failed(self.where, self.host, error)
-        # The cause is dropped on purpose: its text holds the whole address.
+        # Raised out here, so that no traceback shows the cause: its text holds the whole address.
         if isinstance(trouble, reasons.NoSuchHost) or not isinstance(trouble, SystemUnavailable):
-            raise trouble from None
+            raise trouble
         return trouble
 
     def _judge(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -83,6 +84,14 @@ def text(value: Any, field: str, *, longest: int = LONGEST) -> str | None | Unse
 
     Raises RecordError bad_type for anything else, bad_text for control characters, too_long.
     """
+    if type(value) is str:
+        found = value.strip()
+        if len(found) <= longest and found.isprintable():
+            return found or None
+    if type(value) is str:
+        found = value.strip()
+        if found.isprintable() and len(found) <= longest:
+            return found or None
     if value is UNSET or value is None:
         return value
     if isinstance(value, float) and value.is_integer():
@@ -118,6 +127,8 @@ def date(value: Any, field: str) -> dt.date | None | UnsetType:
     found = text(value, field)
     if not isinstance(found, str):
         return found
+    if (day := _usual_date(found)) is not None:
+        return day
     matched = ISO_DATE.match(found)
     if found[:4] in ("0000", "0001"):
         return None
@@ -128,6 +139,16 @@ def date(value: Any, field: str) -> dt.date | None | UnsetType:
     if day is None:
         raise RecordError("bad_date", field, f"{field} is no date: {found[:30]}.")
     return day if day.year >= FIRST_YEAR else None
+
+
+@lru_cache(maxsize=50_000)
+def _usual_date(found: str) -> dt.date | None:
+    """The date of a text in the usual form, midnight or no time; the same days come again and again."""
+    try:
+        day = dt.date.fromisoformat(found.removesuffix("T00:00:00")) if found[4:5] == "-" else None
+    except ValueError:
+        return None
+    return day if day and day.year >= FIRST_YEAR and found[7] == "-" else None
 
 
 def date_or_none(value: Any) -> dt.date | None:
@@ -144,6 +165,8 @@ def integer(value: Any, field: str) -> int | None:
 
     Raises RecordError bad_type.
     """
+    if type(value) is int:
+        return value
     found = plain(value, field)
     if re.fullmatch(r"-?\d{1,18}", found):
         return int(found)
@@ -166,6 +189,8 @@ def phone(value: Any, field: str) -> str | None | UnsetType:
     """Ten digits of a North American number, a leading 1 dropped; any other number trimmed as sent."""
     found = text(value, field)
     if not isinstance(found, str):
+        return found
+    if len(found) == 10 and found.isascii() and found.isdigit():
         return found
     if re.search(r"[^\d\s().+\-/]", found):
         return found

@@ -26,6 +26,7 @@ from integrations.models import (
 from integrations.models.run import APPLIED, OPEN, Status
 from integrations.tasks import carry_run
 from students.models import School, Student
+from students.signals import student_edited
 
 PLAN_LIFE = dt.timedelta(days=7)
 User = AbstractBaseUser | None
@@ -50,8 +51,19 @@ def start_import(
         raise RunRefused(f"{integration.name} is inactive. Tick Active first.")
     if not integration.import_enabled:
         raise RunRefused(f"Importing is switched off for {integration.name}. Tick Import enabled first.")
+    if integration.pictures_only:
+        raise RunRefused(
+            f"{integration.name} is for photos only, which cannot be imported yet. Untick Pictures Only to "
+            "import students."
+        )
     if trigger == SyncRun.Trigger.SCHEDULE and integration.schedule_paused:
         raise RunRefused(integration.schedule_paused)
+    if trigger == SyncRun.Trigger.SCHEDULE and integration.resting:
+        until = timezone.localtime(integration.resting_until)
+        raise RunRefused(
+            f"{integration.name} did not answer {integration.failures_in_row} times in a row. "
+            f"Scheduled imports try again after {until:%d %b %H:%M}; run one by hand to try now."
+        )
     return _open_run(
         wake=wake,
         integration=integration,
@@ -135,7 +147,7 @@ def let_drop(*, change: Change, user: Any = None) -> str:
         if change.status != Change.Status.WITHHELD or not change.keep_reason:
             raise RunRefused("Only a student who was kept enrolled can be dropped after all.")
         KeepEnrolled.objects.filter(
-            integration=run.integration, student_id=change.target, school__code__in=change.schools
+            integration=run.integration, student=change.target or 0, school__code__in=change.schools
         ).delete()
         change.status, change.keep_reason = Change.Status.PLANNED, ""
         change.save(update_fields=["status", "keep_reason"])
@@ -197,6 +209,16 @@ def forget_fingerprints(*, student: Student | int) -> None:
         SourceRecord.objects.filter(
             integration=identity.integration_id, external_id=identity.external_id
         ).update(fingerprint=None)
+
+
+def listen_for_edits() -> None:
+    """Make every import look again at students whom a person has edited."""
+    student_edited.connect(_forget_edited, dispatch_uid="forget_fingerprints_of_edited_students")
+
+
+def _forget_edited(*, student_ids: Collection[int], **_: Any) -> None:
+    for student in student_ids:
+        forget_fingerprints(student=student)
 
 
 def _open_run(*, wake: bool, **values: Any) -> SyncRun:

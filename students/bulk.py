@@ -85,8 +85,8 @@ def analyze(*wanted: type[models.Model]) -> None:
             cursor.execute(f"ANALYZE {_quote(model._meta.db_table)}")
 
 
-def _quote(name: str) -> str:
-    return connection.ops.quote_name(name)
+def _quote(name: str | None) -> str:
+    return connection.ops.quote_name(name or "")
 
 
 def _fields(model: type[models.Model], columns: Sequence[str]) -> list[models.Field[Any, Any]]:

@@ -50,8 +50,8 @@ def current(stays: Sequence[Stay], school: str) -> Stay | None:
     return next((stay for stay in stays if stay.school == school and stay.left is None), None)
 
 
-def choose_primary(candidates: Mapping[str, tuple[str, dt.date | None]]) -> tuple[str | None, bool]:
-    """The school of the primary enrollment, and whether several claimed it.
+def choose_primary(candidates: Mapping[str, tuple[str, dt.date | None]]) -> str | None:
+    """The school of the primary enrollment.
 
     candidates: our school code → (role, date entered) of every current record. The latest to be entered
     wins, then the first school code. None when no record has the primary role.
@@ -60,9 +60,9 @@ def choose_primary(candidates: Mapping[str, tuple[str, dt.date | None]]) -> tupl
         (entered or dt.date.min, school) for school, (role, entered) in candidates.items() if role == PRIMARY
     ]
     if not claims:
-        return None, False
+        return None
     latest = max(entered for entered, _ in claims)
-    return min(school for entered, school in claims if entered == latest), len(claims) > 1
+    return min(school for entered, school in claims if entered == latest)
 
 
 def enroll(

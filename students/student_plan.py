@@ -35,16 +35,12 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudentPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """kind: create, update, reopen or left. main: the school whose record speaks for the child, or None.
-
-    contested: several schools claim the primary enrollment.
-    """
+    """kind: create, update, reopen or left. main: the school whose record speaks for the child, or None."""
 
     kind: str
     fields: Fields
     withheld: Withheld
     main: str | None = None
-    contested: bool = False
 
 
 NEW = Known(values={})
@@ -76,7 +72,7 @@ def plan_student(
         return None
     if known is None:
         policy = Policy()
-    primary, contested = rules.choose_primary(claims)
+    primary = rules.choose_primary(claims)
     main = _main(active, claims, primary, new=known is None)
     fields: Fields = {}
     withheld: Withheld = {}
@@ -91,7 +87,7 @@ def plan_student(
         kind = "create"
     else:
         kind = _kind(held.stays, fields) if claims else "left"
-    return StudentPlan(kind=kind, fields=fields, withheld=withheld, main=main, contested=contested)
+    return StudentPlan(kind=kind, fields=fields, withheld=withheld, main=main)
 
 
 def end_stays(stays: Sequence[Stay], endings: Mapping[str, tuple[dt.date, str]]) -> tuple[Fields, bool]:
@@ -166,13 +162,13 @@ def _stays(
         if one.facts.status == LEFT:
             fields |= rules.leave(stays, one.record.enrollment, today=today)
     for school in sorted(gone):
-        stay = rules.current(stays, school)
-        if stay is not None:
-            fields |= rules.end(stay, on=_day_before_next(active, today), reason="moved")
+        last = rules.current(stays, school)
+        if last is not None:
+            fields |= rules.end(last, on=_day_before_next(active, today), reason="moved")
     for school in sorted(standing):
-        stay = rules.current(stays, school)
-        if stay is not None:
-            fields |= rules.set_primary(stay, school == primary)
+        known = rules.current(stays, school)
+        if known is not None:
+            fields |= rules.set_primary(known, school == primary)
     for school in sorted(active):
         more, _ = rules.enroll(stays, active[school].record.enrollment, year=year, primary=school == primary)
         fields |= more

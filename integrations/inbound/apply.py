@@ -16,6 +16,7 @@ from students import bulk
 from students.differ import Policy, diff_contact
 
 from . import hub, issues, store
+from .appeared import already_here, contacts_of, may_have_appeared
 from .block import Entry, unpack
 from .plan_page import one_student
 from .rules import Rules
@@ -32,7 +33,8 @@ def apply(run: SyncRun, rules: Rules, *, fence: int) -> None:
     Each batch is one transaction; a killed apply goes on with the next batch. Raises LeaseLost.
     """
     places = load_places()
-    refused = RecordIssue.objects.filter(run=run, severity="error").exists()
+    recheck = may_have_appeared(run)
+    refused = RecordIssue.objects.filter(run=run).exclude(external_id="").exists()
     done = run.checkpoint.get("applied_page", 0)
     pages = RunPage.objects.filter(run=run, pk__gt=done).exclude(block=None).order_by("pk")
     waiting = list(pages.values_list("pk", flat=True))
@@ -42,7 +44,7 @@ def apply(run: SyncRun, rules: Rules, *, fence: int) -> None:
         with transaction.atomic():
             run.checkpoint = {**run.checkpoint, "applied_page": group[-1]}
             lease.checked(run.pk, fence, checkpoint=run.checkpoint)
-            _apply_pages(run, rules, group, places, refused=refused)
+            _apply_pages(run, rules, group, places, refused=refused, recheck=recheck)
             reach("apply.commit")
         reach("apply.after")
     while True:
@@ -53,17 +55,21 @@ def apply(run: SyncRun, rules: Rules, *, fence: int) -> None:
             changes = list(rest.select_for_update()[:BATCH])
             if not changes:
                 return
-            _apply_rest(run, rules, changes, places)
+            _apply_rest(run, rules, changes, places, recheck=recheck)
             reach("rest.commit")
         reach("rest.after")
 
 
-def _apply_pages(run: SyncRun, rules: Rules, pages: list[int], places: Places, *, refused: bool) -> None:
+def _apply_pages(
+    run: SyncRun, rules: Rules, pages: list[int], places: Places, *, refused: bool, recheck: bool
+) -> None:
     blocks = RunPage.objects.filter(pk__in=pages).order_by("pk").values_list("block", flat=True)
     entries = [entry for block in blocks for entry in unpack(block)]
     planned = Change.objects.filter(page__in=pages, status=Change.Status.PLANNED).order_by("pk")
-    changes = list(planned.only("entity", "external_id", "kind", "target", "fields", "withheld", "status", "page"))
-    batch = apply_changes(run, rules, changes, entries, places)
+    changes = list(
+        planned.only("entity", "external_id", "kind", "target", "fields", "withheld", "status", "page")
+    )
+    batch = apply_changes(run, rules, changes, entries, places, recheck=recheck)
     ids = [entry.external_id for entry in entries]
     waiting = _waiting(run, ids)
     bad = _refused(run, ids) if refused else set()
@@ -76,10 +82,12 @@ def _apply_pages(run: SyncRun, rules: Rules, pages: list[int], places: Places, *
     )
 
 
-def _apply_rest(run: SyncRun, rules: Rules, changes: Sequence[Change], places: Places) -> None:
+def _apply_rest(
+    run: SyncRun, rules: Rules, changes: Sequence[Change], places: Places, *, recheck: bool
+) -> None:
     spoken = entries_of([c for c in changes if c.page_ids])
     entries = [entry for found in spoken.values() for entry in found]
-    batch = apply_changes(run, rules, changes, entries, places)
+    batch = apply_changes(run, rules, changes, entries, places, recheck=recheck)
     bad = _refused(run, list(spoken))
     remember(
         rules,
@@ -94,15 +102,25 @@ def _apply_rest(run: SyncRun, rules: Rules, changes: Sequence[Change], places: P
 
 
 def apply_changes(
-    run: SyncRun, rules: Rules, changes: Sequence[Change], entries: Sequence[Entry], places: Places
+    run: SyncRun,
+    rules: Rules,
+    changes: Sequence[Change],
+    entries: Sequence[Entry],
+    places: Places,
+    *,
+    recheck: bool,
 ) -> Batch:
     """Apply these changes in the caller's transaction and set their statuses.
 
-    entries: where the values of creates stand. Returns what was written and what was not.
+    entries: where the values of creates stand. recheck: look again whether a new student is here by now.
+    Returns what was written and what was not.
     """
     batch = Batch(run.integration_id, places)
-    students = [c for c in changes if c.entity == "student"]
-    contacts = [c for c in changes if c.entity == "contact"]
+    refused = _refuse_appeared(run, changes, entries) if recheck else set()
+    batch.conflicts |= refused
+    planned = [c for c in changes if c.status == Change.Status.PLANNED]
+    students = [c for c in planned if c.entity == "student"]
+    contacts = [c for c in planned if c.entity == "contact"]
     batch.load(students, contacts)
     _fill_in_creates(students, contacts, entries, rules)
     for change in contacts:
@@ -118,6 +136,23 @@ def apply_changes(
     ]
     store.insert_issues(run.pk, told)
     return batch
+
+
+def _refuse_appeared(run: SyncRun, changes: Sequence[Change], entries: Sequence[Entry]) -> set[str]:
+    """Turn new students who are here by now, and contacts of theirs alone, into conflicts; returns their ids."""
+    here = already_here(run.integration_id, changes, entries)
+    if not here:
+        return set()
+    contacts = contacts_of(set(here), entries)
+    schools = {entry.external_id: entry.ours for entry in entries}
+    for change in changes:
+        if change.kind == Change.Kind.CREATE and change.external_id in (
+            here if change.entity == "student" else contacts
+        ):
+            change.status = Change.Status.CONFLICT
+    told = [issues.appeared(e, schools[e], other=student) for e, student in sorted(here.items())]
+    store.insert_issues(run.pk, told)
+    return set(here)
 
 
 def remember(
@@ -195,7 +230,7 @@ def _mark(changes: Sequence[Change]) -> None:
     bulk.update(
         Change,
         ("status", "target", "student", "applied_at"),
-        [(c.pk, c.status, c.target, c.target if c.entity == "student" else None, now) for c in changes],
+        [(c.pk, c.status, c.target, _student_of(c), now) for c in changes],
     )
     bulk.update(Change, ("withheld",), [(c.pk, c.withheld) for c in changes if c.withheld])
     spelled_out = [c.pk for c in changes if c.kind == Change.Kind.CREATE and c.page_id is None]
@@ -203,13 +238,17 @@ def _mark(changes: Sequence[Change]) -> None:
         Change.objects.filter(pk__in=spelled_out).update(fields={})
 
 
+def _student_of(change: Change) -> int | None:
+    return change.target if change.entity == "student" and change.kind != Change.Kind.DELETE else None
+
+
 def _waiting(run: SyncRun, external_ids: list[str]) -> set[str]:
-    """Those whose change belongs to no page, was left out or was kept enrolled: nothing is remembered of them."""
+    """Those of whom nothing is remembered here: settled later, left out of the plan, or kept enrolled."""
     left_out = Q(page=None) | Q(status=Change.Status.DISCARDED) | ~Q(keep_reason="")
     rows = Change.objects.filter(left_out, run=run, entity="student", external_id__in=external_ids)
     return set(rows.values_list("external_id", flat=True))
 
 
 def _refused(run: SyncRun, external_ids: list[str]) -> set[str]:
-    rows = RecordIssue.objects.filter(run=run, severity="error", external_id__in=external_ids)
+    rows = RecordIssue.objects.filter(run=run, external_id__in=external_ids)
     return set(rows.values_list("external_id", flat=True))

@@ -45,7 +45,7 @@ def unpack(block: bytes | memoryview | None) -> list[Entry]:
 
 def fingerprint(record: RawRecord, *, key: bytes) -> int:
     """A signed 64-bit number that differs when the record's bytes or the rules differ; never 0."""
-    hashed = hashlib.blake2b(b"\x00".join(record.parts), digest_size=8, key=key)  # type: ignore[arg-type]
+    hashed = hashlib.blake2b(b"\x00".join(record.parts), digest_size=8, key=key)
     return int.from_bytes(hashed.digest(), "big", signed=True) or 1
 
 

@@ -15,6 +15,7 @@ from students.records import CURRENT
 
 from .block import digest, fingerprint
 from .plan_page import PagePlan, plan_page
+from .resolve import start_of
 from .rules import Rules
 from .store import clear_school, store_page
 
@@ -45,6 +46,7 @@ class Reading:
 
     def __init__(self, run: SyncRun, *, connector: Connector, rules: Rules, fence: int) -> None:
         self.run, self.connector, self.rules, self.fence = run, connector, rules, fence
+        self.start = start_of(rules.integration_id)
         told = run.certificate.get("schools", {})
         self.schools = {code: msgspec.convert(state, SchoolState) for code, state in told.items()}
 
@@ -141,7 +143,14 @@ def _take_page(reading: Reading, school: SourceSchool, page: SourcePage, marks: 
         if known.get(record.external_id) != mark and (not wanted or record.external_id in wanted)
     ]
     plan = (
-        plan_page(run.pk, changed, school=school, connector=reading.connector, rules=rules)
+        plan_page(
+            run.pk,
+            changed,
+            school=school,
+            connector=reading.connector,
+            rules=rules,
+            start=reading.start,
+        )
         if changed
         else PagePlan()
     )

@@ -83,7 +83,7 @@ def _blanked(run: SyncRun, enrolled: dict[str, int]) -> list[dict[str, Any]]:
 
 def _blank_labels(fields: dict[str, list[Any]]) -> set[str]:
     """What would become blank, in words; the links to contacts count as one."""
-    blank = ("", None, [])
+    blank: tuple[Any, ...] = ("", None, [])
     return {
         "contacts" if path.startswith("contacts.") else path.replace("_", " ")
         for path, (before, after) in fields.items()

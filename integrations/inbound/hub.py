@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -12,6 +11,7 @@ from integrations.models import ExternalIdentity
 from students.models import Contact, Enrollment, FieldLock, Student, StudentContact
 from students.records import CONTACT_FIELDS, LINK_FIELDS, STUDENT_FIELDS
 from students.stays import Stay
+from students.student_plan import Known
 
 
 class Held(msgspec.Struct, kw_only=True):
@@ -32,6 +32,16 @@ class Held(msgspec.Struct, kw_only=True):
     link_ids: dict[str, int] = {}
     locked: frozenset[str] = frozenset()
 
+    def as_known(self) -> Known:
+        """The student as the planning rules take the student."""
+        return Known(
+            values=self.values,
+            family=self.family,
+            stays=self.stays,
+            links=self.links,
+            locked=self.locked,
+        )
+
 
 _STUDENT_COLUMNS = ("id", "family__key", "family_id", "status", "grade_level", *STUDENT_FIELDS)
 
@@ -41,7 +51,7 @@ def student_ids(integration_id: int, external_ids: Collection[str]) -> dict[str,
     rows = ExternalIdentity.objects.filter(
         integration_id=integration_id, entity="student", external_id__in=external_ids
     )
-    return dict(rows.values_list("external_id", "student_id"))  # type: ignore[arg-type]
+    return dict(rows.values_list("external_id", "student_id"))
 
 
 def contact_ids(integration_id: int, external_ids: Collection[str]) -> dict[str, int]:
@@ -49,7 +59,7 @@ def contact_ids(integration_id: int, external_ids: Collection[str]) -> dict[str,
     rows = ExternalIdentity.objects.filter(
         integration_id=integration_id, entity="contact", external_id__in=external_ids
     )
-    return dict(rows.values_list("external_id", "contact_id"))  # type: ignore[arg-type]
+    return dict(rows.values_list("external_id", "contact_id"))
 
 
 def contact_values(integration_id: int, external_ids: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -118,21 +128,13 @@ def _add_stays(held: dict[int, Held]) -> None:
 
 
 def _add_links(integration_id: int, held: dict[int, Held]) -> None:
-    external: dict[int, str] = {}
-    rows = StudentContact.objects.filter(student__in=held)
-    links: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-    for row in rows.values_list("student_id", "contact_id", "id", *LINK_FIELDS):
-        links[row[0]].append(row)
-        external[row[1]] = ""
-    if not external:
-        return
-    known = ExternalIdentity.objects.filter(
-        integration_id=integration_id, entity="contact", contact__in=list(external)
-    )
-    external.update(known.values_list("contact_id", "external_id"))  # type: ignore[arg-type]
-    for student_id, found in links.items():
-        for row in found:
-            key = external[row[1]]
-            if key:
-                held[student_id].links[key] = dict(zip(LINK_FIELDS, row[3:], strict=True))
-                held[student_id].link_ids[key] = row[2]
+    rows = StudentContact.objects.filter(
+        student__in=held,
+        contact__identities__integration=integration_id,
+        contact__identities__entity="contact",
+    ).order_by("id")
+    for student_id, pk, external_id, *values in rows.values_list(
+        "student_id", "id", "contact__identities__external_id", *LINK_FIELDS
+    ):
+        held[student_id].links[external_id] = dict(zip(LINK_FIELDS, values, strict=True))
+        held[student_id].link_ids[external_id] = pk

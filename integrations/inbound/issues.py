@@ -17,6 +17,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     entity: str = ""
     raw_code: str = ""
     field: str = ""
+    candidate: int | None = None
 
 
 ENTITY_LABELS = {
@@ -124,8 +125,11 @@ def who_is_it(external_id: str, school: str, *, code: str, other: int) -> Found:
         code=code,
         external_id=external_id,
         school=school,
+        candidate=other or None,
         message=f"{reason}{told}. The record was not imported, so that no child is doubled or mixed up.",
-        remedy="Compare the two. Link the record to the student, or say that they are not the same.",
+        remedy="Compare the two. Then press Link to this student, or Not the same."
+        if other
+        else "Compare the two records in the system and correct the one that is wrong.",
     )
 
 
@@ -165,6 +169,19 @@ def still_active(external_id: str, school: str) -> Found:
     )
 
 
+def moved_meanwhile(external_id: str, school: str) -> Found:
+    """A student who left one school by its record, and whom the system, asked by id, calls active."""
+    return Found(
+        severity="run",
+        code="moved_meanwhile",
+        external_id=external_id,
+        school=school,
+        message=f"The student left one school and is active at school {school}, which had not shown the student. "
+        "The student stays enrolled as before, and nobody was dropped in this run.",
+        remedy="Run the import again.",
+    )
+
+
 def could_not_ask(message: str) -> Found:
     """The system did not answer when asked for missing students."""
     return Found(
@@ -172,6 +189,19 @@ def could_not_ask(message: str) -> Found:
         code="could_not_ask",
         message=f"Missing students could not be looked up one by one: {message} Nobody was dropped in this run.",
         remedy="Run the import again when the system answers.",
+    )
+
+
+def appeared(external_id: str, school: str, *, other: int) -> Found:
+    """A new student who was added otherwise between plan and apply."""
+    return Found(
+        severity="error",
+        code="conflict",
+        external_id=external_id,
+        school=school,
+        message=f"Student {other} was added after this run had planned to add the child. "
+        "The record was not imported, so that no child is doubled.",
+        remedy="Run the import again: it compares the record with the student.",
     )
 
 

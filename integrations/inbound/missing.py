@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, QuerySet
 
 from integrations.connectors.base import Connector, Sighting
 from integrations.errors import IntegrationError
-from integrations.models import Change, KeepEnrolled, SourceRecord
+from integrations.models import Change, KeepEnrolled, SourceRecord, SyncRun
 from students.models import Enrollment
 from students.records import CURRENT, LEFT
 from students.stays import NOT_IN_FILE
@@ -33,12 +33,13 @@ CHUNK = 500
 class Asked(msgspec.Struct, kw_only=True):
     """What asking for missing students one by one told.
 
-    active: ids the system calls active in a covered school, with that school. left: id → day. error: why
-    asking had to stop, "".
+    active: ids the system calls active in a covered school, with that school. left: id → day. answered:
+    every id it answered for. error: why asking had to stop, "".
     """
 
     active: dict[str, str] = {}
     left: dict[str, dt.date | None] = {}
+    answered: set[str] = set()
     error: str = ""
 
 
@@ -97,8 +98,8 @@ def find_missing(reading: Reading) -> dict[str, list[str]]:
     return dict(missing)
 
 
-def ask(connector: Connector, absent: Iterable[str], *, rules: Rules) -> Asked:
-    """Ask the system for each absent student, district-wide."""
+def ask(connector: Connector, absent: Mapping[str, list[str]], *, rules: Rules) -> Asked:
+    """Ask the system for each absent student, district-wide. absent: external id → our school codes."""
     asked = Asked()
     for external_id in sorted(absent):
         try:
@@ -106,11 +107,12 @@ def ask(connector: Connector, absent: Iterable[str], *, rules: Rules) -> Asked:
         except IntegrationError as error:
             asked.error = error.message
             return asked
+        asked.answered.add(external_id)
         active = [s for s in sightings if s.status == CURRENT and s.school in rules.buildings]
         if active:
             asked.active[external_id] = rules.buildings[active[0].school]
         elif any(s.status == LEFT for s in sightings):
-            asked.left[external_id] = _last_day(sightings)
+            asked.left[external_id] = _last_day(sightings, absent[external_id], rules=rules)
     return asked
 
 
@@ -206,18 +208,36 @@ def endings(
 def _without_kept(reading: Reading, absent: dict[str, list[str]]) -> dict[str, list[str]]:
     rules = reading.rules
     linked = hub.student_ids(rules.integration_id, list(absent))
-    today = Q(until=None) | Q(until__gte=rules.today)
-    kept = set(
-        KeepEnrolled.objects.filter(
-            today, integration=rules.integration_id, student__in=linked.values()
-        ).values_list("student_id", "school__code")
-    )
+    kept = set(_keeps(rules).values_list("student_id", "school__code"))
     found = {}
     for external_id, schools in absent.items():
         left = [school for school in schools if (linked[external_id], school) not in kept]
         if left:
             found[external_id] = left
     return found
+
+
+def withhold_kept(run: SyncRun, rules: Rules) -> None:
+    """Withhold the endings of students whom a person keeps enrolled although the system says they left."""
+    kept: dict[int, dict[str, str]] = defaultdict(dict)
+    for student, school, reason in _keeps(rules).values_list("student_id", "school__code", "reason"):
+        kept[student][school] = reason
+    rows = Change.objects.filter(
+        run=run, entity="student", kind=Change.Kind.LEFT, status=Change.Status.PLANNED, target__in=list(kept)
+    )
+    for change in rows:
+        ended = {path.split(".")[1] for path in change.fields if path.startswith("enrollments.")}
+        reasons = kept[change.target or 0]
+        if ended <= reasons.keys():
+            change.status, change.keep_reason = Change.Status.WITHHELD, reasons[min(ended)]
+            change.save(update_fields=["status", "keep_reason"])
+
+
+def _keeps(rules: Rules) -> QuerySet[KeepEnrolled]:
+    """The decisions in force on the run's day."""
+    return KeepEnrolled.objects.filter(
+        Q(until=None) | Q(until__gte=rules.today), integration=rules.integration_id
+    )
 
 
 def _remember_missing(reading: Reading, missing: Mapping[str, list[str]]) -> None:
@@ -252,6 +272,9 @@ def _missed_twice(reading: Reading, absent: dict[str, list[str]]) -> dict[str, l
     return {external_id: schools for external_id, schools in absent.items() if external_id in twice}
 
 
-def _last_day(sightings: Iterable[Sighting]) -> dt.date | None:
-    days = [s.left for s in sightings if s.status == LEFT and s.left]
+def _last_day(sightings: Iterable[Sighting], schools: list[str], *, rules: Rules) -> dt.date | None:
+    """The last day at the schools that miss the student; an old record elsewhere says nothing of it."""
+    days = [
+        s.left for s in sightings if s.status == LEFT and s.left and rules.buildings.get(s.school) in schools
+    ]
     return max(days) if days else None

@@ -17,7 +17,7 @@ from django.utils import timezone
 from integrations.connectors.base import Connector
 from integrations.connectors.registry import connector_class
 from integrations.errors import ConfigurationError, IntegrationError, RateLimited, TenantChanged
-from integrations.models import Change, Integration, RunPage, SyncRun
+from integrations.models import Change, Integration, RecordIssue, RunPage, SyncRun, UnmappedCode
 from integrations.models.run import Status
 from integrations.runs import lease
 from integrations.runs.failpoints import reach
@@ -26,7 +26,8 @@ from . import issues, store
 from .apply import apply
 from .fetch import Reading, fetch
 from .guard import guard_reasons
-from .missing import ask, objections, plan_missing, snapshot_complete
+from .leavers import still_enrolled
+from .missing import Absence, ask, objections, plan_missing, snapshot_complete, withhold_kept
 from .plan_hash import plan_hash
 from .rules import Rules, build_rules, connection_of
 from .settle import settle
@@ -185,10 +186,14 @@ def _covered(run: SyncRun, rules: Rules) -> list[str]:
 
 
 def _store_absence(reading: Reading) -> None:
-    absence = plan_missing(reading)
     run = reading.run
+    stayed, told = still_enrolled(reading)
+    absence = Absence(issues=told) if told else plan_missing(reading)
     with transaction.atomic():
+        leavers = run.changes.filter(entity="student", external_id__in=stayed)
+        leavers.update(status=Change.Status.DISCARDED)
         store.insert_endings(run.pk, absence.changes)
+        withhold_kept(run, reading.rules)
         store.insert_issues(run.pk, absence.issues)
         store.insert_issues(run.pk, incomplete_schools(reading))
         run.certificate["asked"] = absence.asked
@@ -211,7 +216,7 @@ def _ask_on_approval(run: SyncRun, rules: Rules, fence: int, today: dt.date) -> 
     absent = Change.objects.filter(
         run=run, entity="student", status=Change.Status.PLANNED, kind=Change.Kind.DROP, page=None, page_ids=[]
     )
-    ids = list(absent.values_list("external_id", flat=True))
+    ids = dict(absent.values_list("external_id", "schools"))
     connector = connector_class(run.integration.system)(connection_of(run.integration, today=today))
     with closing(connector):
         asked = ask(connector, ids, rules=rules)
@@ -252,6 +257,15 @@ def _learn(run: SyncRun, rules: Rules) -> None:
         failures_in_row=0,
         resting_until=None,
     )
+    if run.certificate.get("complete"):
+        _close_what_is_mended(run)
+
+
+def _close_what_is_mended(run: SyncRun) -> None:
+    """Close older issues and unmapped codes: what still holds, a complete run has told again."""
+    older = RecordIssue.objects.filter(run__integration=run.integration_id, run__lt=run.pk, resolved=None)
+    older.update(resolved=timezone.now())
+    UnmappedCode.objects.filter(integration=run.integration_id).exclude(run=run).delete()
 
 
 def _forget_plan(run: SyncRun) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,12 +17,12 @@ from mapping.translate import translate
 from students.differ import Fields, Policy, diff_contact
 from students.families import family_key
 from students.records import CURRENT, UNLISTED, ContactRecord, Facts
-from students.student_plan import Known, Spoken, StudentPlan, plan_student
+from students.student_plan import Spoken, StudentPlan, plan_student
 
 from . import hub, issues
 from .block import Entry
 from .check_text import check_text
-from .resolve import Match, person_key, resolve
+from .resolve import Match, Start, person_key, resolve
 from .rules import Rules
 
 
@@ -59,8 +59,13 @@ def plan_page(
     school: SourceSchool,
     connector: Connector,
     rules: Rules,
+    start: Start | None = None,
 ) -> PagePlan:
-    """The plan for the changed records of one page, each given with its fingerprint."""
+    """The plan for the changed records of one page, each given with its fingerprint.
+
+    start: what there was when the run began.
+    """
+    start = start or Start()
     plan = PagePlan()
     ours = rules.buildings[school.code]
     entries = [
@@ -69,15 +74,12 @@ def plan_page(
     if not entries:
         return plan
     ids = [entry.external_id for entry in entries]
-    others = _other_facts(rules, school, ids)
-    earlier = set(
-        Change.objects.filter(run=run_id, entity="student", external_id__in=ids).values_list(
-            "external_id", flat=True
-        )
-    )
+    others = {} if start.unknown else _other_facts(rules, school, ids)
+    planned = _planned(run_id, entries)
+    earlier = {external_id for external_id, _, _ in planned} & set(ids)
     several = earlier | {e for e, facts in others.items() if any(f.status == CURRENT for f in facts)}
     plan.defer = sorted(earlier)
-    matches = resolve(rules.integration_id, [entry.record for entry in entries])
+    matches = resolve(rules.integration_id, [entry.record for entry in entries], start=start)
     held = hub.load(rules.integration_id, (m.student for m in matches.values() if m.student is not None))
     for entry in entries:
         match = matches[entry.external_id]
@@ -100,9 +102,11 @@ def plan_page(
             plan.entries.append(entry)
             if student_plan is not None:
                 plan.changes.append(change_of(entry, student_plan, target=match.student))
-    _reject_twins(run_id, plan)
+            elif match.found:
+                plan.changes.append(unchanged(entry.external_id, entry.ours, target=match.student))
+    _reject_twins(plan, planned)
     speaking = [e for e in plan.entries if e.facts.status == CURRENT and e.external_id not in several]
-    add_contacts(run_id, plan, speaking, rules=rules)
+    add_contacts(run_id, plan, speaking, rules=rules, start=start)
     return plan
 
 
@@ -168,14 +172,7 @@ def one_student(
 ) -> StudentPlan | None:
     """The plan for one student from its decoded entries and the facts of its other records."""
     return plan_student(
-        known
-        and Known(
-            values=known.values,
-            family=known.family,
-            stays=known.stays,
-            links=known.links,
-            locked=known.locked,
-        ),
+        None if known is None else known.as_known(),
         [Spoken(school=e.ours, facts=e.facts, record=e.record, family=e.family) for e in entries],
         others=others,
         gone=gone,
@@ -218,7 +215,9 @@ def nameless(entry: Entry) -> bool:
     return not (isinstance(entry.record.first_name, str) and isinstance(entry.record.last_name, str))
 
 
-def add_contacts(run_id: int, plan: PagePlan, entries: Sequence[Entry], *, rules: Rules) -> None:
+def add_contacts(
+    run_id: int, plan: PagePlan, entries: Sequence[Entry], *, rules: Rules, start: Start | None = None
+) -> None:
     """Add the changes of the contacts the entries speak of, each contact once in the whole run.
 
     A student of whom only a contact changes is given a change without fields, so that the student counts
@@ -229,32 +228,39 @@ def add_contacts(run_id: int, plan: PagePlan, entries: Sequence[Entry], *, rules
         if entry.record.contacts is not UNSET:
             for contact in entry.record.contacts:
                 spoken.setdefault(contact.external_id, (contact, entry.ours))
-    changes = _contact_changes(spoken, rules=rules)
+    known = {} if start and start.unknown else hub.contact_values(rules.integration_id, spoken)
+    changes = _contact_changes(spoken, known, rules=rules)
     if not changes:
         return
     planned = Change.objects.filter(run=run_id, entity="contact", external_id__in=list(changes))
-    known = set(planned.values_list("external_id", flat=True))
-    plan.changes += [change for external_id, change in changes.items() if external_id not in known]
+    done = set(planned.values_list("external_id", flat=True))
+    plan.changes += [change for external_id, change in changes.items() if external_id not in done]
+    written = {e for e, change in changes.items() if change.kind == "create" or change.fields}
     changed = {change.external_id for change in plan.changes if change.entity == "student"}
-    for entry in entries:
-        contacts = entry.record.contacts
-        if contacts is not UNSET and entry.external_id not in changed:
-            touched = [c for c in contacts if c.external_id in changes]
-            if touched:
-                plan.changes.append(
-                    PlannedChange(
-                        entity="student", external_id=entry.external_id, kind="update", fields={},
-                        schools=[entry.ours],
-                    )
-                )  # fmt: skip
+    touched = {
+        entry.external_id: entry.ours
+        for entry in entries
+        if isinstance(entry.record.contacts, tuple)
+        and entry.external_id not in changed
+        and any(contact.external_id in written for contact in entry.record.contacts)
+    }
+    targets = hub.student_ids(rules.integration_id, list(touched)) if touched else {}
+    plan.changes += [
+        unchanged(external_id, school, target=targets.get(external_id))
+        for external_id, school in touched.items()
+    ]
+
+
+def unchanged(external_id: str, school: str, *, target: int | None) -> PlannedChange:
+    """A change without fields, for a student who is only linked or of whom only a contact changes."""
+    return PlannedChange(
+        entity="student", external_id=external_id, kind="update", fields={}, target=target, schools=[school]
+    )
 
 
 def _contact_changes(
-    spoken: dict[str, tuple[ContactRecord, str]], *, rules: Rules
+    spoken: Mapping[str, tuple[ContactRecord, str]], known: Mapping[str, dict[str, Any]], *, rules: Rules
 ) -> dict[str, PlannedChange]:
-    if not spoken:
-        return {}
-    known = hub.contact_values(rules.integration_id, spoken)
     changes: dict[str, PlannedChange] = {}
     for external_id, (contact, school) in spoken.items():
         ours = known.get(external_id)
@@ -299,22 +305,30 @@ def _undecided(entry: Entry, match: Match) -> issues.Found:
     return issues.who_is_it(entry.external_id, entry.ours, code=match.code, other=match.other or 0)
 
 
-def _reject_twins(run_id: int, plan: PagePlan) -> None:
+Planned = list[tuple[str, int | None, str]]
+"""External id, person key and state id of changes the run has planned before."""
+
+
+def _planned(run_id: int, entries: Sequence[Entry]) -> Planned:
+    """The run's changes for the same ids, and its new students who may be the same people."""
+    same_person = Q(key__in={key for e in entries if (key := person_key(e.record)) is not None})
+    same_state = Q(state_id__in={state for e in entries if (state := _state_id(e))}) & ~Q(state_id="")
+    same_id = Q(external_id__in=[entry.external_id for entry in entries])
+    rows = Change.objects.filter(Q(run=run_id, entity="student") & (same_id | same_person | same_state))
+    return list(rows.order_by("pk").values_list("external_id", "key", "state_id"))
+
+
+def _reject_twins(plan: PagePlan, planned: Planned) -> None:
     """Take out new students who look like another new student of the run.
 
     The same state ID refuses both; the same name and birth date refuses the later one.
     """
     creates = [change for change in plan.changes if change.entity == "student" and change.target is None]
-    keys = {c.key for c in creates if c.key is not None}
-    states = {c.state_id for c in creates if c.state_id}
-    if not keys and not states:
+    if not creates:
         return
-    planned = Change.objects.filter(
-        Q(run=run_id) & (Q(key__in=keys) | Q(state_id__in=states) & ~Q(state_id=""))
-    )
     by_key: dict[int | None, str] = {}
     by_state: dict[str, set[str]] = {}
-    for external_id, key, state_id in planned.values_list("external_id", "key", "state_id"):
+    for external_id, key, state_id in planned:
         by_key.setdefault(key, external_id)
         by_state.setdefault(state_id, set()).add(external_id)
     for change in creates:

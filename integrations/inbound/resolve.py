@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from django.db.models import Q
 
-from integrations.models import ExternalIdentity
+from integrations.models import ExternalIdentity, NotTheSame
 from students.families import name_key
 from students.models import Student
 from students.records import StudentRecord
@@ -23,27 +23,50 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 
     student: the primary key, None for a new student. code: a reason code when a person has to decide
     (possible_match, identity_conflict), else "". other: the student it could be. rekeyed: the other student
-    is already known to this integration under another id.
+    is already known to this integration under another id. found: the student was found just now, by state
+    id, and has to be linked.
     """
 
     student: int | None = None
     code: str = ""
     other: int | None = None
     rekeyed: bool = False
+    found: bool = False
 
 
-def resolve(integration_id: int, records: Sequence[StudentRecord]) -> dict[str, Match]:
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """What there was when the run began, so that a first load does not look for what cannot be there.
+
+    unknown: the integration had linked nobody. empty: there was no student at all.
+    """
+
+    unknown: bool = False
+    empty: bool = False
+
+
+def start_of(integration_id: int) -> Start:
+    """What there is now for an integration."""
+    unknown = not ExternalIdentity.objects.filter(integration_id=integration_id).exists()
+    return Start(unknown=unknown, empty=unknown and not Student.objects.exists())
+
+
+def resolve(
+    integration_id: int, records: Sequence[StudentRecord], *, start: Start | None = None
+) -> dict[str, Match]:
     """External id → Match for every record.
 
     A state id links only when the name or the birth date agrees too; the same name and birth date never
     link by themselves.
     """
-    known = hub.student_ids(integration_id, [record.external_id for record in records])
+    start = start or Start()
+    known = {} if start.unknown else hub.student_ids(integration_id, [r.external_id for r in records])
     matches = {external_id: Match(student=student) for external_id, student in known.items()}
     new = [record for record in records if record.external_id not in known]
     if not new:
         return matches
-    candidates = _candidates(new)
+    candidates = {} if start.empty else _candidates(new)
+    if candidates:
+        candidates = _without_denied(integration_id, candidates)
     linked = (
         set(
             ExternalIdentity.objects.filter(
@@ -99,13 +122,22 @@ def _candidates(records: Sequence[StudentRecord]) -> Mapping[str, list[_Person]]
     return found
 
 
-def _decide(record: StudentRecord, people: list[_Person], linked: set[int | None]) -> Match:
+def _without_denied(
+    integration_id: int, candidates: Mapping[str, list[_Person]]
+) -> Mapping[str, list[_Person]]:
+    """Leave out the students of whom a person has said that they are not the same."""
+    rows = NotTheSame.objects.filter(integration_id=integration_id, external_id__in=list(candidates))
+    denied = set(rows.values_list("external_id", "student_id"))
+    return {e: [p for p in people if (e, p.id) not in denied] for e, people in candidates.items()}
+
+
+def _decide(record: StudentRecord, people: list[_Person], linked: Collection[int | None]) -> Match:
     same_state = [p for p in people if p.state_id and p.state_id == record.state_id]
     if len(same_state) == 1 and same_state[0].id not in linked:
         person = same_state[0]
         agrees = person.birth_date == record.birth_date or _name(record) == person.name_key
         if agrees:
-            return Match(student=person.id)
+            return Match(student=person.id, found=True)
     if same_state:
         return Match(code="identity_conflict", other=same_state[0].id, rekeyed=same_state[0].id in linked)
     if people:

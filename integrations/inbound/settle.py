@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from django.db import transaction
@@ -13,13 +13,13 @@ from integrations.runs import lease
 from integrations.runs.failpoints import reach
 from students.differ import Policy, diff_contact
 from students.families import same_name
-from students.records import CURRENT, Facts
+from students.records import CURRENT, PRIMARY, Facts
 from students.student_plan import StudentPlan
 
 from . import hub, issues, store
 from .block import Entry, unpack
 from .fetch import Reading
-from .plan_page import PagePlan, PlannedChange, add_contacts, nameless, one_student
+from .plan_page import PagePlan, PlannedChange, add_contacts, nameless, one_student, unchanged
 from .seen import seen_at
 
 CHUNK = 500
@@ -76,10 +76,12 @@ def _settle_chunk(reading: Reading, changes: list[Change]) -> None:
             main = next((e for e in spoken if e.facts.status == CURRENT), None)
         if main is not None:
             speaking.append(main)
+        if contested(spoken, others):
+            plan.issues.append(issues.two_primaries(change.external_id, main.ours if main else ""))
         if decided is not None:
             kept.append((change, _settled(change, decided, spoken, target)))
-            if decided.contested:
-                plan.issues.append(issues.two_primaries(change.external_id, decided.main or ""))
+        elif target and change.external_id not in linked and spoken:
+            kept.append((change, unchanged(change.external_id, spoken[0].ours, target=target)))
     plan.changes = [planned for _, planned in kept]
     add_contacts(run_id, plan, speaking, rules=rules)
     _spell_out_contacts(plan, speaking)
@@ -93,6 +95,12 @@ def _settle_chunk(reading: Reading, changes: list[Change]) -> None:
         lease.checked(run_id, reading.fence)
         reach("settle.commit")
     reach("settle.after")
+
+
+def contested(spoken: Sequence[Entry], others: Mapping[str, Facts]) -> bool:
+    """Whether several schools claim the student's primary enrollment."""
+    facts = [*others.values(), *(entry.facts for entry in spoken)]
+    return sum(one.status == CURRENT and one.role == PRIMARY for one in facts) > 1
 
 
 def _settled(change: Change, plan: StudentPlan, spoken: Sequence[Entry], target: int | None) -> PlannedChange:

@@ -21,7 +21,8 @@ _CHANGE_COLUMNS = (
     "kind", "fields", "withheld", "digest", "key", "state_id", "status", "keep_reason",
 )  # fmt: skip
 _ISSUE_COLUMNS = (
-    "run", "page", "external_id", "schools", "severity", "code", "entity", "raw_code", "field", "message", "remedy",
+    "run", "page", "external_id", "schools", "severity", "code", "entity", "raw_code", "field", "candidate",
+    "message", "remedy",
 )  # fmt: skip
 
 
@@ -76,7 +77,7 @@ def insert_issues(run_id: int, found: Iterable[issues.Found], *, page_id: int | 
     rows = [
         (
             run_id, page_id, f.external_id[:64], [f.school] if f.school else [], f.severity, f.code, f.entity,
-            f.raw_code[:120], f.field[:64], f.message, f.remedy,
+            f.raw_code[:120], f.field[:64], f.candidate, f.message, f.remedy,
         )
         for f in found
     ]  # fmt: skip

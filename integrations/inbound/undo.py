@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from integrations.models import Change, Integration, SyncRun
+from integrations.models import Change, ExternalIdentity, Integration, SyncRun
 from integrations.models.run import Status
 from integrations.runs import lease
-from students.differ import plain
-from students.models import Contact, Student, StudentContact
-from students.records import CONTACT_FIELDS, STUDENT_FIELDS
+from students.models import StudentContact
 from students.student_plan import end_stays
 
 from . import hub, store
+from .later import later_paths
 from .plan_page import PlannedChange
 
 CHUNK = 500
@@ -32,18 +31,21 @@ def plan_undo(run: SyncRun, *, fence: int, today: dt.date) -> None:
     wanted = _wanted(original, run.scope_students)
     with transaction.atomic():
         run.changes.all().delete()
-        for entity in ("contact", "student"):
+        for entity, invert in (("student", _invert_students), ("contact", _invert_contacts)):
             rows = wanted.filter(entity=entity).order_by("pk")
             last = 0
             while chunk := list(rows.filter(pk__gt=last)[:CHUNK]):
                 last = chunk[-1].pk
-                planned = _invert(original, chunk, entity=entity, scope=run.scope_students, today=today)
-                store.insert_changes(run.pk, planned, page_id=None)
+                store.insert_changes(run.pk, invert(run, chunk, today), page_id=None)
         lease.checked(run.pk, fence)
 
 
 def finish_undo(run: SyncRun, *, fence: int) -> None:
-    """Mark what was taken back, pause the schedule, and end the undo."""
+    """Mark what was taken back, pause the schedule, and end the undo.
+
+    The run that was undone is undone once all of it was asked for, or nothing of it is left. An integration
+    that knows nobody any more starts as on its first day.
+    """
     original = run.undoes
     assert original is not None
     applied = run.changes.filter(status=Change.Status.APPLIED)
@@ -52,13 +54,15 @@ def finish_undo(run: SyncRun, *, fence: int) -> None:
             done = applied.filter(entity=entity).values("external_id")
             original.changes.filter(entity=entity, external_id__in=done).update(status=Change.Status.UNDONE)
         left = original.changes.filter(entity="student", status=Change.Status.APPLIED).exists()
-        if not left:
+        if not left or not run.scope_students:
             SyncRun.objects.filter(pk=original.pk).update(status=Status.UNDONE)
         kept = run.changes.exclude(withheld={}).exists()
         students = applied.filter(entity="student").count()
+        if not ExternalIdentity.objects.filter(integration=run.integration_id, entity="student").exists():
+            Integration.objects.filter(pk=run.integration_id).update(completed_schools=[])
         Integration.objects.filter(pk=run.integration_id).update(
-            schedule_paused=f"Run {original.pk} was undone by run {run.pk}. Scheduled imports wait until a person "
-            "resumes them."
+            schedule_paused=f"Run {original.pk} was undone by run {run.pk}. "
+            "Scheduled imports wait until a person resumes them."
         )
         run.counts = {"received": students, "updated": students}
         lease.checked(
@@ -70,7 +74,7 @@ def finish_undo(run: SyncRun, *, fence: int) -> None:
         )
 
 
-def _wanted(original: SyncRun, scope: Collection[str]) -> Any:
+def _wanted(original: SyncRun, scope: Collection[str]) -> QuerySet[Change]:
     rows = original.changes.filter(status=Change.Status.APPLIED)
     if not scope:
         return rows
@@ -79,101 +83,106 @@ def _wanted(original: SyncRun, scope: Collection[str]) -> Any:
     return students | rows.filter(entity="contact", target__in=links.values("contact"))
 
 
-def _invert(
-    original: SyncRun, changes: list[Change], *, entity: str, scope: Collection[str], today: dt.date
-) -> list[PlannedChange]:
-    targets = [change.target for change in changes if change.target]
-    later = _later_paths(changes, entity)
-    edits = _later_edits(changes, entity)
-    held = hub.load(original.integration_id, targets) if entity == "student" else {}
-    contacts = hub.lock_contacts(targets) if entity == "contact" else {}
-    shared = _shared_contacts(original, targets, scope) if entity == "contact" else set()
+def _invert_students(run: SyncRun, changes: list[Change], today: dt.date) -> list[PlannedChange]:
+    held = hub.load(run.integration_id, [change.target for change in changes if change.target])
+    later = later_paths(changes, entity="student", integration_id=run.integration_id)
     planned = []
     for change in changes:
         target = change.target or 0
-        if target not in (held if entity == "student" else contacts) or target in shared:
+        if target not in held:
             continue
-        touched = later.get(target, set()) | edits.get(target, set())
+        touched = later.get(target, set())
+        if change.kind != Change.Kind.CREATE:
+            planned.append(_inverse(change, touched))
+        elif not touched:
+            planned.append(_planned(change, kind="delete"))
+        else:
+            endings = {
+                stay.school: (today, UNDONE_REASON) for stay in held[target].stays if stay.left is None
+            }
+            fields, _ = end_stays(held[target].stays, endings)
+            planned.append(_planned(change, fields=fields, withheld={"student": [None, None, "later"]}))
+    return planned
+
+
+def _invert_contacts(run: SyncRun, changes: list[Change], today: dt.date) -> list[PlannedChange]:
+    targets = [change.target for change in changes if change.target]
+    here = hub.lock_contacts(targets)
+    later = later_paths(changes, entity="contact", integration_id=run.integration_id)
+    shared = _shared(run, targets)
+    needed = _still_linked(run, changes)
+    planned = []
+    for change in changes:
+        target = change.target or 0
+        if target not in here:
+            continue
+        touched = later.get(target, set())
         if change.kind == Change.Kind.CREATE:
-            planned.append(_uncreate(change, held.get(target), bool(touched), today))
-            continue
-        fields: dict[str, list[Any]] = {}
-        kept: dict[str, list[Any]] = {}
-        for path, (before, after) in change.fields.items():
-            if path in change.withheld:
-                continue
-            if _overlaps(path, touched):
-                kept[path] = [None, before, "later"]
+            if touched or target in needed:
+                why = "later" if touched else "shared"
+                planned.append(_planned(change, withheld={"contact": [None, None, why]}))
             else:
-                fields[path] = [after, before]
-        planned.append(
-            PlannedChange(
-                entity=entity, external_id=change.external_id, kind="update", fields=fields, withheld=kept,
-                target=target, schools=change.schools,
-            )
-        )  # fmt: skip
-    return [change for change in planned if change is not None]
+                planned.append(_planned(change, kind="delete"))
+        elif target in shared:
+            planned.append(_inverse(change, {*change.fields}, why="shared"))
+        else:
+            planned.append(_inverse(change, touched))
+    return planned
 
 
-def _uncreate(change: Change, held: hub.Held | None, touched: bool, today: dt.date) -> PlannedChange | None:
-    """Delete what the run created, or, when something later refers to it, only end the enrollments."""
-    if not touched:
-        return PlannedChange(
-            entity=change.entity, external_id=change.external_id, kind="delete", fields={}, target=change.target,
-            schools=change.schools,
-        )  # fmt: skip
-    if held is None:
-        return None
-    endings = {stay.school: (today, UNDONE_REASON) for stay in held.stays if stay.left is None}
-    fields, _ = end_stays(held.stays, endings)
+def _inverse(change: Change, touched: set[str], *, why: str = "later") -> PlannedChange:
+    """The change the other way round; what was touched since is listed and kept."""
+    fields: dict[str, list[Any]] = {}
+    kept: dict[str, list[Any]] = {}
+    for path, (before, after) in change.fields.items():
+        if path in change.withheld:
+            continue
+        if _overlaps(path, touched):
+            kept[path] = [None, before, why]
+        else:
+            fields[path] = [after, before]
+    return _planned(change, fields=fields, withheld=kept)
+
+
+def _planned(
+    change: Change,
+    *,
+    kind: str = "update",
+    fields: dict[str, list[Any]] | None = None,
+    withheld: dict[str, list[Any]] | None = None,
+) -> PlannedChange:
     return PlannedChange(
-        entity="student", external_id=change.external_id, kind="update", fields=fields,
-        withheld={"student": [None, None, "later"]}, target=change.target, schools=change.schools,
+        entity=change.entity, external_id=change.external_id, kind=kind, fields=fields or {},
+        withheld=withheld or {}, target=change.target, schools=change.schools,
     )  # fmt: skip
 
 
-def _later_paths(changes: Iterable[Change], entity: str) -> dict[int, set[str]]:
-    """Target → the paths that later applied changes wrote."""
-    first = {change.target: change.pk for change in changes}
-    found: dict[int, set[str]] = defaultdict(set)
-    rows = Change.objects.filter(
-        entity=entity, target__in=list(first), pk__gt=min(first.values()), status=Change.Status.APPLIED
-    ).exclude(run__kind=SyncRun.Kind.UNDO)
-    for pk, target, fields, withheld in rows.values_list("pk", "target", "fields", "withheld"):
-        if pk > first[target]:
-            found[target] |= {path for path in fields if path not in withheld} or {""}
-    return found
-
-
-def _later_edits(changes: Iterable[Change], entity: str) -> dict[int, set[str]]:
-    """Target → the fields that a person changed after the run had written them."""
-    by_target = {change.target: change for change in changes}
-    model, names = (Student, STUDENT_FIELDS) if entity == "student" else (Contact, CONTACT_FIELDS)
-    applied = [change.applied_at for change in by_target.values() if change.applied_at]
-    found: dict[int, set[str]] = defaultdict(set)
-    if not applied:
-        return found
-    rows = model.history.filter(id__in=list(by_target), history_date__gt=min(applied))
-    for row in rows:
-        change = by_target[row.id]
-        if change.applied_at is None or row.history_date <= change.applied_at:
-            continue
-        if change.kind == Change.Kind.CREATE:
-            found[row.id].add("")
-        for name in names:
-            pair = change.fields.get(name)
-            if pair is not None and plain(getattr(row, name), name) != pair[1]:
-                found[row.id].add(name)
-    return found
-
-
-def _shared_contacts(original: SyncRun, targets: list[int], scope: Collection[str]) -> set[int]:
-    """Contacts that also serve students who are not to be undone."""
-    if not scope:
+def _shared(run: SyncRun, targets: list[int]) -> set[int]:
+    """Contacts that also serve students who are not to be undone and have not been."""
+    if not run.scope_students:
         return set()
-    mine = original.changes.filter(entity="student", external_id__in=list(scope)).values("target")
+    assert run.undoes is not None
+    going = Q(external_id__in=run.scope_students) | Q(status=Change.Status.UNDONE)
+    mine = run.undoes.changes.filter(going, entity="student").values("target")
     links = StudentContact.objects.filter(contact__in=targets).exclude(student__in=mine)
     return set(links.values_list("contact_id", flat=True))
+
+
+def _still_linked(run: SyncRun, changes: list[Change]) -> set[int]:
+    """Created contacts that serve a student even after this undo, which has planned its students already."""
+    created = {c.target: c.external_id for c in changes if c.kind == Change.Kind.CREATE and c.target}
+    links = list(
+        StudentContact.objects.filter(contact__in=list(created)).values_list("contact_id", "student_id")
+    )
+    rows = run.changes.filter(entity="student", target__in={student for _, student in links})
+    plans = {target: (kind, fields) for target, kind, fields in rows.values_list("target", "kind", "fields")}
+    needed = set()
+    for contact, student in links:
+        kind, fields = plans.get(student, ("", {}))
+        unlinked = fields.get(f"contacts.{created[contact]}", [None, True])[1] is None
+        if kind != Change.Kind.DELETE and not unlinked:
+            needed.add(contact)
+    return needed
 
 
 def _overlaps(path: str, touched: set[str]) -> bool:

@@ -244,7 +244,9 @@ class Batch:
         bulk.insert(ExternalIdentity, ("integration", "entity", "external_id", "student", "contact"), rows)
 
     def _write_stays(self) -> None:
-        ending, starting, inserts, deletes = [], [], [], []
+        ending: list[tuple[Any, ...]] = []
+        starting: list[tuple[Any, ...]] = []
+        inserts, deletes = [], []
         for person in [*self.people.values(), *(p for _, p in self.newcomers)]:
             held = {stay.path: _stay_values(stay) for stay in person.held.stays}
             for path, pk in person.stay_ids.items():

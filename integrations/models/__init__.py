@@ -1,6 +1,6 @@
 """Integrations, their runs, and what every run saw and changed."""
 
-from .identity import ExternalIdentity, KeepEnrolled, SourceRecord, UnmappedCode
+from .identity import ExternalIdentity, KeepEnrolled, NotTheSame, SourceRecord, UnmappedCode
 from .integration import Integration, SchoolConnection
 from .run import Change, RecordIssue, RunPage, SyncRun
 
@@ -9,6 +9,7 @@ __all__ = [
     "ExternalIdentity",
     "Integration",
     "KeepEnrolled",
+    "NotTheSame",
     "RecordIssue",
     "RunPage",
     "SchoolConnection",

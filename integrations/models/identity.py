@@ -107,3 +107,24 @@ class KeepEnrolled(models.Model):
 
     def __str__(self) -> str:
         return f"{self.student} stays at {self.school}: {self.reason}"
+
+
+class NotTheSame(models.Model):
+    """A person's word that a record of an integration is not a certain student of ours."""
+
+    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="+")
+    external_id = models.CharField(max_length=64)
+    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "decided matches"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["integration", "external_id", "student"], name="one_word_per_record_and_student"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.external_id} is not {self.student}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from integrations.connectors.registry import SYSTEMS
@@ -122,6 +123,11 @@ class Integration(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def resting(self) -> bool:
+        """Whether the system has failed so lately that only a person should try it again."""
+        return self.resting_until is not None and timezone.now() < self.resting_until
 
     @property
     def owner_key(self) -> str:

@@ -234,7 +234,7 @@ class RecordIssue(models.Model):
     """One problem of one record in one run, with what to do about it.
 
     severity ``error``: the record was not taken; ``warning``: one field was left as it was; ``run``: the
-    run as a whole. schools: our school codes.
+    run as a whole. schools: our school codes. candidate: the student the record may be.
     """
 
     class Severity(models.TextChoices):
@@ -251,6 +251,9 @@ class RecordIssue(models.Model):
     entity = models.CharField(max_length=16, blank=True)
     raw_code = models.CharField(max_length=120, blank=True)
     field = models.CharField(max_length=64, blank=True)
+    candidate = models.ForeignKey(
+        Student, null=True, blank=True, on_delete=models.SET_NULL, db_constraint=False, related_name="+"
+    )
     message = models.TextField()
     remedy = models.TextField(blank=True)
     resolved = models.DateTimeField(null=True, blank=True)

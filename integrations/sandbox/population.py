@@ -79,7 +79,7 @@ class Draft:
     block: int = 0
     student_numbers: dict[int, int] = field(default_factory=dict)
     household: int = 0
-    first_state_id: int = 1_000_000_000
+    first_state_id: int = 1_234_500_000
     named: set[tuple[str, str, date]] = field(default_factory=set)
 
     def first_name(self, choices: Sequence[str], last_name: str, birth: date) -> str:
@@ -150,7 +150,7 @@ def make_schools(count: int, *, name: int = 0) -> list[School]:
         if low == -1 and index % 3 == 0:
             low = -2
         found.append(_school(first + step * index, index, kind, low, high, name))
-    for number, name, kind in (
+    for number, title, kind in (
         (0, "Cedar Flat Unified District Office", "district_office"),
         (99, "Transfer School", "transfer"),
         (100, "ZZZ Template Elementary", "template"),
@@ -158,7 +158,7 @@ def make_schools(count: int, *, name: int = 0) -> list[School]:
         (999, "Inactive Students", "inactive"),
         (999_999, "Graduated Students", "graduated"),
     ):
-        found.append(School(number, 7000 + number % 1000, name, -2, 12, kind=kind))
+        found.append(School(number, 7000 + number % 1000, title, -2, 12, kind=kind))
     closed = first + step * count
     found.append(School(closed, 7999, "Old Mill School (closed)", -1, 5, active=False))
     return sorted(found, key=lambda school: school.number)

@@ -225,6 +225,26 @@ def test_server_without_contacts_of_its_own_is_told_with_the_way_out(sis: Sandbo
             next(pages)
 
 
+def test_row_of_another_school_is_counted_and_left_out(sis: Sandbox) -> None:
+    elsewhere = {
+        **STUDENT,
+        "id": 4102,
+        "school_enrollment": {**STUDENT["school_enrollment"], "school_number": 102},
+    }
+    answers = {
+        "/count": {"resource": {"count": 2}},
+        "page=1&": {"students": {"student": [STUDENT, elsewhere]}},
+    }
+    with (
+        answering(answers) as web,
+        connected(sis, url=web.url, options={"contacts": "none"}) as connector,
+    ):
+        reading = read(connector, SourceSchool(code="101", key="53", name="Only"))
+
+    assert reading.ids == ["4101"]
+    assert (reading.pages[0].rows, reading.problems) == (2, [])
+
+
 def test_maintenance_is_told_as_such(sis: Sandbox) -> None:
     with connected(sis) as connector:
         connector.tenant()

@@ -54,7 +54,7 @@ def test_shipped_mapping_fits_the_columns_when_stored(name: str) -> None:
         ("Aeries Race (CALPADS)", "208", "asian"),
         ("Aeries Race (CALPADS)", "400", "asian"),
         ("Aeries Race (CALPADS)", "302", "pacific_islander"),
-        ("Aeries Race (CALPADS)", "999", None),
+        ("Aeries Race (CALPADS)", "999", "not_stated"),
         ("Aeries Language (CALPADS)", "01", "es"),
         ("Aeries Relationship", "11", "father"),
         ("PowerSchool Grade Level", "0", "K"),

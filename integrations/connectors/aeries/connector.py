@@ -84,7 +84,7 @@ class AeriesConnector:
         self._client.year = int(autumn)
         self.schools()
         district = _district(self._listed) or urlsplit(self._client.base).netloc
-        return Tenant(id=f"{district}/{autumn}", name=f"district {district}, {answered}")
+        return Tenant(id=district, name=f"district {district}")
 
     def check(self) -> list[Check]:
         """Address, school year, certificate and permissions, in this order up to what fails."""

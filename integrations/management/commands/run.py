@@ -37,13 +37,16 @@ class Command(BaseCommand):
         if run is None:
             self.stderr.write(f"There is no run {options['run_id']}.")
             sys.exit(2)
+        if options["action"] == "approve" and not options["plan_hash"]:
+            self.stderr.write("Say which plan you approve: --plan-hash, as manage.py run show tells it.")
+            sys.exit(2)
         try:
             run = self._act(run, options)
         except RunRefused as error:
             self.stderr.write(error.message)
             sys.exit(1)
         run.refresh_from_db()
-        print(json.dumps(run_as_json(run)) if options["json"] else run_as_text(run), file=self.stdout)
+        self.stdout.write(json.dumps(run_as_json(run)) if options["json"] else run_as_text(run))
         sys.exit(0 if options["action"] == "show" else exit_status(run))
 
     def _act(self, run: SyncRun, options: dict[str, Any]) -> SyncRun:

@@ -46,7 +46,7 @@ class Command(BaseCommand):
             return
         carry(run.pk)
         run.refresh_from_db()
-        print(json.dumps(run_as_json(run)) if options["json"] else run_as_text(run), file=self.stdout)
+        self.stdout.write(json.dumps(run_as_json(run)) if options["json"] else run_as_text(run))
         if run.error_message and exit_status(run):
             self.stderr.write(run.error_message)
         sys.exit(exit_status(run))

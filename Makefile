@@ -9,7 +9,7 @@ EMBEDDED := env -u DATABASE_URL -u REDIS_URL
 CHECKED := config students mapping integrations tests manage.py $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check lint deploy-check audit clean
+.PHONY: help up test check lint deploy-check bench audit clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,10 @@ lint: .venv/check.stamp ## style, types and the directions of imports
 
 deploy-check: .venv/check.stamp ## Django's own checks, also with production settings, and missing migrations
 	$(BIN)/python -m tests.deploy_check
+
+bench: .venv/test.stamp ## measure imports as ratios, on SQLite and, where DATABASE_URL names one, on PostgreSQL
+	@env -u DATABASE_URL $(BIN)/python -W ignore -m benchmarks.pull --memory $(ARGS)
+	@case "$$DATABASE_URL" in postgres*) $(BIN)/python -W ignore -m benchmarks.pull --memory $(ARGS);; esac
 
 audit: .venv/run.stamp ## ask the package index for known vulnerabilities of what we run on
 	$(PYTHON) -m venv .venv/audit

@@ -15,6 +15,7 @@ from django.forms import Widget
 from django.http import Http404, HttpRequest, HttpResponse
 from import_export.admin import ExportMixin, ImportExportMixin
 from simple_history.admin import SimpleHistoryAdmin
+from simple_history.template_utils import HistoricalRecordContextHelper
 from unfold.admin import ModelAdmin as _ModelAdmin
 from unfold.admin import StackedInline as _StackedInline
 from unfold.admin import TabularInline as _TabularInline
@@ -128,7 +129,7 @@ def action(**options: Any) -> Callable[[_Method], _Method]:
 
 
 def display(**options: Any) -> Callable[[_Method], _Method]:
-    """Mark a method as a column; the options are Unfold's: description, ordering, label, header, boolean, ..."""
+    """Mark a method as a column; the options are Unfold's: description, ordering, label, header, ..."""
     decorate: Callable[[_Method], _Method] = _display(**options)
     return decorate
 
@@ -178,6 +179,19 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
+class _Labelled(HistoricalRecordContextHelper):  # type: ignore[misc]
+    """Tells what changed between two versions, with the values as an admin words them."""
+
+    def __init__(self, model: type[Model], record: Any, tell: Callable[[Any, Any], Any]) -> None:
+        super().__init__(model, record)
+        self.tell = tell
+
+    def prepare_delta_change_value(self, change: Any, value: Any) -> Any:
+        """One value of one field, in words."""
+        told = self.tell(self.model._meta.get_field(change.field), value)
+        return super().prepare_delta_change_value(change, told)
+
+
 class HistoryAdmin(SimpleHistoryAdmin, ModelAdmin):  # type: ignore[misc]
     """A ModelAdmin whose History button shows who changed what, before and after."""
 
@@ -202,6 +216,15 @@ class HistoryAdmin(SimpleHistoryAdmin, ModelAdmin):  # type: ignore[misc]
         self.visible_or_404(request, object_id)
         page: HttpResponse = super().history_form_view(request, object_id, version_id, extra_context)
         return page
+
+    def get_historical_record_context_helper(self, _request: HttpRequest, historical_record: Any) -> Any:
+        """What tells the differences: values by their labels, not as they are stored."""
+        return _Labelled(self.model, historical_record, self.history_value)
+
+    def history_value(self, field: Any, value: Any) -> Any:
+        """A stored value as a person reads it."""
+        choices = dict(getattr(field, "flatchoices", None) or ())
+        return choices.get(value, value) if isinstance(value, str) else value
 
     def visible_or_404(self, request: HttpRequest, object_id: str) -> Model:
         """The object, out of those this person may see."""

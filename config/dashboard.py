@@ -57,7 +57,7 @@ def _tasks(user: Any) -> list[Task]:
     tasks = []
     runs = reverse("admin:integrations_syncrun_changelist")
     if user.has_perm("integrations.view_syncrun"):
-        mine = visible_runs(SyncRun.objects, user)
+        mine = visible_runs(SyncRun.objects.all(), user)
         tasks.append(
             Task(
                 mine.filter(status=Status.HELD).count(),
@@ -134,10 +134,10 @@ def _first_steps() -> list[Step]:
             School.objects.exists(),
         ),
         Step(
-            "Add data entity mappings: which of the system's codes are which of our values. "
-            "Building and Grade Level come first",
+            "Add a Building mapping: which of the system's schools is which of yours. "
+            "Mappings for the other codes are there already; look them over",
             reverse("admin:mapping_dataentitymapping_changelist"),
-            DataEntityMapping.objects.exists(),
+            DataEntityMapping.objects.filter(entity="building", active=True).exists(),
         ),
         Step(
             "Add an integration, save it, and press Check connection",

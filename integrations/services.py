@@ -25,6 +25,7 @@ from integrations.models import (
 )
 from integrations.models.run import APPLIED, OPEN, Status
 from integrations.tasks import carry_run
+from mapping.models import DataEntityMappingValue
 from students.models import School, Student
 from students.signals import student_edited
 
@@ -74,6 +75,12 @@ def start_import(
         scope_schools=sorted(schools),
         scope_students=sorted(students),
     )
+
+
+def school_codes(integration: Integration) -> set[str]:
+    """Every code, ours or the system's, by which an import of the integration can be limited to a school."""
+    rows = DataEntityMappingValue.objects.filter(mapping=integration.building_id)
+    return {code.strip() for pair in rows.values_list("external_value", "value") for code in pair}
 
 
 def approve_run(

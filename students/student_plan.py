@@ -70,6 +70,9 @@ def plan_student(
     claims |= {school: (facts.role, facts.entered) for school, facts in standing.items()}
     if known is None and not active:
         return None
+    if not claims:
+        # Who is current nowhere may be absent altogether, which only a complete snapshot can tell.
+        gone = frozenset()
     if known is None:
         policy = Policy()
     primary = rules.choose_primary(claims)

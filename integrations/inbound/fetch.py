@@ -98,7 +98,7 @@ def _read_school(reading: Reading, school: SourceSchool) -> None:
     for page in reading.connector.pages(school, first=first, rows_before=rows):
         marks = [fingerprint(record, key=reading.rules.fingerprint_key) for record in page.records]
         if not same:
-            same = digest(marks) == state.last and page.declared == state.declared
+            same = digest(marks) == state.last and page.declared == state.declared and not page.problems
             if not same:
                 break
             continue

@@ -104,6 +104,10 @@ def plan_page(
                 plan.changes.append(change_of(entry, student_plan, target=match.student))
             elif match.found:
                 plan.changes.append(unchanged(entry.external_id, entry.ours, target=match.student))
+    found = {entry.external_id: entry for entry in entries if matches[entry.external_id].found}
+    for change in plan.changes:
+        if change.external_id in found:
+            change.state_id = _state_id(found[change.external_id])
     _reject_twins(plan, planned)
     speaking = [e for e in plan.entries if e.facts.status == CURRENT and e.external_id not in several]
     add_contacts(run_id, plan, speaking, rules=rules, start=start)
@@ -319,11 +323,12 @@ def _planned(run_id: int, entries: Sequence[Entry]) -> Planned:
 
 
 def _reject_twins(plan: PagePlan, planned: Planned) -> None:
-    """Take out new students who look like another new student of the run.
+    """Take out students, new or just found by state ID, who look like another one of the run.
 
     The same state ID refuses both; the same name and birth date refuses the later one.
     """
-    creates = [change for change in plan.changes if change.entity == "student" and change.target is None]
+    students = [change for change in plan.changes if change.entity == "student"]
+    creates = [change for change in students if change.target is None or change.state_id]
     if not creates:
         return
     by_key: dict[int | None, str] = {}

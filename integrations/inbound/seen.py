@@ -23,6 +23,13 @@ def current_elsewhere(run_id: int, external_ids: set[str]) -> set[str]:
     return found
 
 
+def seen_anywhere(run_id: int, external_ids: set[str]) -> set[str]:
+    """Those of the ids that stand on any page of the run."""
+    if not external_ids:
+        return set()
+    return {external_id for ids, _ in _pages(run_id) for external_id in external_ids.intersection(ids)}
+
+
 def count_seen(run_id: int) -> tuple[int, int]:
     """How many distinct students the run saw, and how many of them are current at no school.
 

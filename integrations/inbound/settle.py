@@ -14,6 +14,7 @@ from integrations.runs.failpoints import reach
 from students.differ import Policy, diff_contact
 from students.families import same_name
 from students.records import CURRENT, PRIMARY, Facts
+from students.stays import current
 from students.student_plan import StudentPlan
 
 from . import hub, issues, store
@@ -65,8 +66,10 @@ def _settle_chunk(reading: Reading, changes: list[Change]) -> None:
         if _two_people(spoken):
             plan.issues.append(issues.one_id_two_people(change.external_id, spoken[0].ours))
             continue
-        others, gone = facts.get(change.external_id, ({}, frozenset()))
         known = held.get(target) if target else None
+        stored, gone = facts.get(change.external_id, ({}, frozenset()))
+        # What a school said before the enrollment there ended is no claim any more.
+        others = {school: one for school, one in stored.items() if known and current(known.stays, school)}
         decided = one_student(known, spoken, rules=rules, others=others, gone=gone)
         main = next((e for e in spoken if decided and e.ours == decided.main), None)
         if decided is not None and known is None and main is not None and nameless(main):

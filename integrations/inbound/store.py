@@ -67,8 +67,9 @@ def insert_endings(run_id: int, endings: Sequence[PlannedChange]) -> None:
         for row in planned:
             ending = chunk.pop(row.external_id)
             schools = sorted({*row.schools, *ending.schools})
-            rows.append((row.pk, {**ending.fields, **row.fields}, schools, Change.Status.PLANNED))
-        bulk.update(Change, ("fields", "schools", "status"), rows)
+            kind = ending.kind if row.kind == Change.Kind.UPDATE else row.kind
+            rows.append((row.pk, kind, {**ending.fields, **row.fields}, schools, Change.Status.PLANNED))
+        bulk.update(Change, ("kind", "fields", "schools", "status"), rows)
         insert_changes(run_id, chunk.values(), page_id=None)
 
 

@@ -11,7 +11,7 @@ from students.models import Contact, Enrollment, Student, StudentContact
 
 from .missing import enrolled_counts
 from .rules import Rules
-from .seen import count_seen
+from .seen import count_seen, seen_anywhere
 
 NOT_COUNTED = (Change.Status.DISCARDED, Change.Status.WITHHELD, Change.Status.CONFLICT)
 
@@ -24,7 +24,7 @@ def count(run: SyncRun) -> dict[str, int]:
     """
     changes = Change.objects.filter(run=run, entity="student").exclude(status__in=NOT_COUNTED)
     kinds = dict(changes.order_by().values_list("kind").annotate(Count("id")))
-    asked = changes.filter(kind=Change.Kind.LEFT, page=None, page_ids=[]).count()
+    asked = _left_unseen(run)
     seen, inactive_only = count_seen(run.pk)
     left = kinds.get("left", 0)
     counts = {
@@ -69,6 +69,15 @@ def refresh_statistics(run: SyncRun) -> None:
     created = run.counts.get("created", 0)
     if created > 1000 and created * 2 > Student.objects.count():
         bulk.analyze(Student, Enrollment, Contact, StudentContact, ExternalIdentity, SourceRecord)
+
+
+def _left_unseen(run: SyncRun) -> int:
+    """How many of those who left stand on no page of the run, but were asked for by id."""
+    rows = Change.objects.filter(
+        run=run, entity="student", kind=Change.Kind.LEFT, page=None, page_ids=[]
+    ).exclude(status__in=NOT_COUNTED)
+    asked = set(rows.values_list("external_id", flat=True))
+    return len(asked - seen_anywhere(run.pk, asked))
 
 
 def _rejected(run: SyncRun) -> int:

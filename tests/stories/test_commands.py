@@ -164,5 +164,5 @@ def test_commands_exit_2_when_the_arguments_are_wrong(world: World) -> None:
 
 def test_sync_of_an_unknown_school_fails_and_names_it(loaded: World) -> None:
     status, _, err = manage("sync", "District", "--school", "nowhere")
-    assert status == 1
+    assert status == 2
     assert "nowhere" in err

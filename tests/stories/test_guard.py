@@ -97,11 +97,16 @@ def test_run_is_held_when_a_field_would_become_blank_for_many(loaded: World) -> 
 def test_run_is_held_when_contacts_lose_a_field_for_many(loaded: World) -> None:
     FieldOwnership.objects.create(entity="contact", field="mobile_phone", when_blank="clear")
     loaded.sync()
+    with_mobile = Student.objects.exclude(contact_links__contact__mobile_phone="").distinct().count()
     for contact in list(loaded.district.contacts.values()):
         loaded.district.change_contact(contact.id, mobile_phone="")
     run = loaded.sync()
     assert run.status == "held"
     assert {reason["code"] for reason in run.guard["reasons"]} == {"blanked"}
+    # Students are counted, not contacts, and each once.
+    everywhere = run.guard["reasons"][0]
+    assert (everywhere["school"], everywhere["count"], everywhere["of"]) == (None, with_mobile, 60)
+    assert "contacts' mobile phone" in everywhere["message"]
 
 
 def test_contacts_removed_are_counted_once_a_student_when_each_loses_two(loaded: World) -> None:

@@ -53,7 +53,7 @@ class Days(RuleBasedStateMachine):
 
     def child(self, which: int) -> Child:
         """One of the active children."""
-        children = self.world.settled()
+        children = sorted(self.world.district.active_children(), key=lambda child: child.id)
         return children[which % len(children)]
 
     def held(self) -> SyncRun | None:
@@ -69,7 +69,7 @@ class Days(RuleBasedStateMachine):
         self.added += 1
         self.world.district.add(first_name=f"Pia{self.added}", last_name="Neu")
 
-    @precondition(lambda self: len(self.world.settled()) > FEW // 2)
+    @precondition(lambda self: len(self.world.district.active_children()) > FEW // 2)
     @rule(which=WHICH, count=st.sampled_from([1, 1, 5]))
     def source_removes(self, which: int, count: int) -> None:
         for _ in range(count):
@@ -80,16 +80,16 @@ class Days(RuleBasedStateMachine):
     def source_returns(self) -> None:
         self.world.district.restore_child(self.removed.pop())
 
-    @precondition(lambda self: len(self.world.settled()) > FEW // 2)
+    @precondition(lambda self: len(self.world.district.active_children()) > FEW // 2)
     @rule(which=WHICH)
     def source_moves(self, which: int) -> None:
         child = self.child(which)
-        here = child.enrollments[0].school
-        self.world.district.move(
-            child.id, next(s.number for s in self.world.district.real_schools if s.number != here)
-        )
+        primary = child.primary
+        assert primary is not None
+        there = next(s.number for s in self.world.district.real_schools if s.number != primary.school)
+        self.world.district.move(child.id, there)
 
-    @precondition(lambda self: len(self.world.settled()) > FEW // 2)
+    @precondition(lambda self: len(self.world.district.active_children()) > FEW // 2)
     @rule(which=WHICH)
     def source_ends(self, which: int) -> None:
         self.world.district.leave(self.child(which).id)
@@ -117,6 +117,23 @@ class Days(RuleBasedStateMachine):
         if run.status != "held":
             again = quiet_sync(self.world)
             assert again.counts["received"] == run.counts["received"] - self.asked(run)
+            self.nothing_differs()
+
+    def nothing_differs(self) -> None:
+        """We hold exactly what the source says: who is where, and every phone that is not locked."""
+        active = {str(child.id): child for child in self.world.district.active_children()}
+        stays = Enrollment.objects.filter(left=None).values_list(
+            "student__local_id", "school__code", "primary"
+        )
+        assert set(stays) == {
+            (local_id, str(row.school), True)
+            for local_id, child in active.items()
+            for row in child.enrollments
+            if row.status == "active"
+        }
+        phones = Student.objects.filter(status="current").exclude(pk__in=self.locked)
+        for local_id, phone in phones.values_list("local_id", "home_phone"):
+            assert phone == active[local_id].home_phone
 
     def asked(self, run: SyncRun) -> int:
         """Students who count as received because the system, asked by id, called them left."""

@@ -16,7 +16,7 @@ from integrations.inbound.pipeline import ComeBackLater, execute
 from integrations.models import Integration, SyncRun
 from integrations.runs import lease
 from integrations.runs.wire import exit_status, run_as_json, run_as_text
-from integrations.services import start_import
+from integrations.services import school_codes, start_import
 
 FOLLOW_S = 0.5
 
@@ -38,6 +38,10 @@ class Command(BaseCommand):
         integration = Integration.objects.filter(name=options["name"]).first()
         if integration is None:
             self._end(2, f"There is no integration named {options['name']}.")
+            return
+        unknown = sorted(set(options["school"]) - school_codes(integration))
+        if unknown:
+            self._end(2, f"The Building mapping of {integration.name} does not cover {', '.join(unknown)}.")
             return
         try:
             run = self._begin(integration, options)
@@ -62,7 +66,8 @@ class Command(BaseCommand):
             )
         except RunOpen as error:
             run = SyncRun.objects.get(pk=error.run)
-            if lease.abandoned(run):
+            asked = (options["dry_run"], sorted(options["school"]))
+            if lease.abandoned(run) and asked == (run.dry_run, run.scope_schools):
                 return run
             raise
 

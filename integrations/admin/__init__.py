@@ -1,0 +1,15 @@
+"""The screens of integrations: what they are, what their runs did, and what needs a person."""
+
+from integrations.admin import (
+    change,
+    connection,
+    integration,
+    issue,
+    kept,
+    ownership,
+    run,
+    student,
+    unmapped,
+)
+
+__all__ = ["change", "connection", "integration", "issue", "kept", "ownership", "run", "student", "unmapped"]

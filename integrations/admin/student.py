@@ -1,0 +1,62 @@
+"""The student's page, with where each id comes from and what runs did lately."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from config.admin_base import TabularInline, display
+from integrations.admin.scoping import at_schools
+from integrations.admin.words import lines_of, names_for
+from integrations.models import Change, ExternalIdentity
+from students.admin.students import StudentAdmin
+from students.models import Student
+
+RECENT = 10
+
+admin.site.unregister(Student)
+
+
+class IdentityInline(TabularInline):
+    """The id each system uses for the student."""
+
+    model = ExternalIdentity
+    fields = readonly_fields = ("system", "integration", "external_id")
+    verbose_name_plural = "IDs in other systems"
+    hide_title = True
+    can_delete = False
+
+    def has_add_permission(self, _request: HttpRequest, *_args: Any) -> bool:
+        """An import links ids; nobody types them."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, *_args: Any) -> bool:
+        """An import links ids; nobody types them."""
+        return False
+
+    @display(description="System")
+    def system(self, identity: ExternalIdentity) -> str:
+        """The kind of system."""
+        return identity.integration.get_system_display()
+
+
+@admin.register(Student)
+class StudentWithRunsAdmin(StudentAdmin):
+    """Students, with what integrations know and did."""
+
+    inlines: tuple[type[Any], ...] = (*StudentAdmin.inlines, IdentityInline)
+    change_form_outer_after_template = "console/student_changes.html"
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """With the latest changes by runs below the form."""
+        student = kwargs.get("obj")
+        if student is not None and request.user.has_perm("integrations.view_change"):
+            rows = at_schools(Change.objects.filter(entity="student", target=student.pk), request.user)
+            changes = list(rows.select_related("run__integration").order_by("-id")[:RECENT])
+            names = names_for(changes, request.user)
+            context["recent_changes"] = [(change, lines_of(change, names)) for change in changes]
+        return super().render_change_form(request, context, *args, **kwargs)

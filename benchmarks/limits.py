@@ -52,9 +52,7 @@ def write_again() -> float:
 def _all_rows(model: type[models.Model]) -> list[tuple[Any, ...]]:
     names = ", ".join(connection.ops.quote_name(field.column) for field in model._meta.concrete_fields)
     json_columns = [
-        position
-        for position, field in enumerate(model._meta.concrete_fields)
-        if isinstance(field, models.JSONField)
+        position for position, field in enumerate(model._meta.concrete_fields) if isinstance(field, models.JSONField)
     ]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {names} FROM {model._meta.db_table}")  # noqa: S608 - names from the model
@@ -72,9 +70,7 @@ def _empty_twin(model: type[models.Model]) -> str:
         if connection.vendor == "postgresql":
             cursor.execute(f"CREATE TABLE {table} (LIKE {model._meta.db_table} INCLUDING ALL)")
             return table
-        cursor.execute(
-            "SELECT sql FROM sqlite_master WHERE tbl_name = %s AND sql IS NOT NULL", [model._meta.db_table]
-        )
+        cursor.execute("SELECT sql FROM sqlite_master WHERE tbl_name = %s AND sql IS NOT NULL", [model._meta.db_table])
         for (sql,) in cursor.fetchall():
             cursor.execute(sql.replace(f'"{model._meta.db_table}"', table).replace('INDEX "', 'INDEX "twin_'))
     return table

@@ -22,12 +22,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--students", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument(
-        "--memory", action="store_true", help="also compare peak memory at 10,000 and 100,000"
-    )
-    parser.add_argument(
-        "--peak", type=int, help="internal: print the peak memory of a first and a second pull"
-    )
+    parser.add_argument("--memory", action="store_true", help="also compare peak memory at 10,000 and 100,000")
+    parser.add_argument("--peak", type=int, help="internal: print the peak memory of a first and a second pull")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     with own_database():
@@ -88,9 +84,7 @@ def _speed(students: int, repeats: int) -> None:
             control = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
             sent = sum(not query["sql"].startswith(control) for query in queries.captured_queries)
             statements[name] = sent / pages
-    _row(
-        "G1 unchanged / (requests + json.loads)", same, read, 1.0 if console.engine() == "PostgreSQL" else 0.7
-    )
+    _row("G1 unchanged / (requests + json.loads)", same, read, 1.0 if console.engine() == "PostgreSQL" else 0.7)
     _row("G2 1 % changed / (requests + json.loads)", percent, read, 1.25)
     _row("G3 first load / writing the same rows", first, write, 6.0)
     print(f"G8 changes written / students changed   {changed_rows / changes:.2f}  (goal 1.00)")
@@ -119,9 +113,7 @@ def _memory() -> None:
         peaks[students] = [int(part) for part in told.stdout.split()[-2:]]
     for position, name in enumerate(("first load", "unchanged")):
         small, large = peaks[10_000][position], peaks[100_000][position]
-        print(
-            f"G7 peak memory 100,000 / 10,000, {name:<10} {large / small:.2f}  (goal 1.15; {small} / {large} MB)"
-        )
+        print(f"G7 peak memory 100,000 / 10,000, {name:<10} {large / small:.2f}  (goal 1.15; {small} / {large} MB)")
 
 
 def _peak(students: int) -> tuple[int, int]:

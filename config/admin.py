@@ -20,9 +20,7 @@ from django_celery_beat.models import (
 
 from config.admin_base import AdminPasswordChangeForm, ModelAdmin, UserChangeForm, UserCreationForm
 
-admin.site.unregister(
-    [User, Group, ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule]
-)
+admin.site.unregister([User, Group, ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule])
 
 
 @admin.register(User)

@@ -22,9 +22,7 @@ def load(var_dir: Path) -> Demo | None:
         stored = json.loads((var_dir / "demo.json").read_text())
     except FileNotFoundError:
         return None
-    return Demo(
-        students=stored["students"], seed=stored["seed"], vendors=stored["vendors"], port=stored["port"]
-    )
+    return Demo(students=stored["students"], seed=stored["seed"], vendors=stored["vendors"], port=stored["port"])
 
 
 def save(var_dir: Path, demo: Demo) -> None:

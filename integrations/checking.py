@@ -17,9 +17,7 @@ def check_integration(integration: Integration) -> list[Check]:
     Settings that no connection can be made with are a failed line ``Settings``.
     """
     try:
-        connector = connector_class(integration.system)(
-            connection_of(integration, today=timezone.localdate())
-        )
+        connector = connector_class(integration.system)(connection_of(integration, today=timezone.localdate()))
     except IntegrationError as error:
         return [Check("Settings", False, error.message, "Correct the settings of the integration.")]
     try:

@@ -120,9 +120,7 @@ def _check_values(entity: str, values: Mapping[str, str], place: str, outcome: O
         if ours in known:
             continue
         if entity == "building":
-            raise FileError(
-                f'{place}."{external}": there is no school with the code {ours!r}. Add it to schools.'
-            )
+            raise FileError(f'{place}."{external}": there is no school with the code {ours!r}. Add it to schools.')
         label = entity.replace("_", " ")
         raise FileError(f'{place}."{external}": {ours!r} is no {label}. Known: {", ".join(known)}.')
 
@@ -136,9 +134,7 @@ def _need_academic_year(name: str, place: str, outcome: Outcome) -> None:
         raise FileError(f"{place}: there is no academic year {name!r}. Add it to academic_years.")
     autumn = int(years[1])
     AcademicYear.objects.create(name=name, starts=dt.date(autumn, 7, 1), ends=dt.date(autumn + 1, 6, 30))
-    outcome.notes.append(
-        f"Academic year {name} was added, from 1 July to 30 June; correct its days if need be."
-    )
+    outcome.notes.append(f"Academic year {name} was added, from 1 July to 30 June; correct its days if need be.")
 
 
 def _replace_values(mapping: DataEntityMapping, values: Mapping[str, str]) -> bool:
@@ -188,9 +184,7 @@ def _system(entry: Mapping[str, Any], integration: Integration, place: str) -> s
     if wanted not in SYSTEMS:
         known = ", ".join(SYSTEMS)
         if wanted in FIELDS:
-            raise FileError(
-                f"{place}.system: {wanted} is not supported by this version, which reads {known}."
-            )
+            raise FileError(f"{place}.system: {wanted} is not supported by this version, which reads {known}.")
         raise FileError(f"{place}.system: there is no system {wanted!r}; there are {known}.")
     if before and wanted != before and integration.runs.exists():
         raise FileError(
@@ -272,8 +266,7 @@ def _connect(school: School, integration: Integration, outcome: Outcome) -> None
         SchoolConnection.objects.create(school=school, integration=integration)
     elif before.integration_id != integration.pk:
         outcome.notes.append(
-            f"The sync connection of school {school.code} moved from {before.integration.name} "
-            f"to {integration.name}."
+            f"The sync connection of school {school.code} moved from {before.integration.name} to {integration.name}."
         )
         before.integration = integration
         before.save()

@@ -67,9 +67,7 @@ def _accounts(admin_password: str, registrar_password: str) -> None:
     registrar.groups.set(Group.objects.filter(name__in=REGISTRAR_GROUPS))
 
 
-def _integration(
-    vendor: str, url: str, credentials: Mapping[str, str], source_schools: list[SourceSchool]
-) -> None:
+def _integration(vendor: str, url: str, credentials: Mapping[str, str], source_schools: list[SourceSchool]) -> None:
     """The demo integration of one vendor, with schools of its own: codes begin with the vendor's initial."""
     title = FIELDS[vendor].title
     building = DataEntityMapping.objects.create(name=f"Demo {title} Building", entity="building")
@@ -93,7 +91,5 @@ def _integration(
             low_grade=GRADES[source.low_grade],
             high_grade=GRADES[source.high_grade],
         )
-        DataEntityMappingValue.objects.create(
-            mapping=building, external_value=str(source.number), value=school.code
-        )
+        DataEntityMappingValue.objects.create(mapping=building, external_value=str(source.number), value=school.code)
         SchoolConnection.objects.create(school=school, integration=integration)

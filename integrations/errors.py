@@ -23,6 +23,12 @@ class IntegrationError(Exception):
         self.message = message
 
 
+class UnexpectedError(IntegrationError):
+    """A fault of the console itself; trying the same again would meet it again."""
+
+    code = "unexpected"
+
+
 class ConfigurationError(IntegrationError):
     """The integration's settings cannot work; a person must change them."""
 

@@ -44,10 +44,7 @@ EDIT = {
 }
 VIEW = tuple(f"{app}.view_{model}" for app, models in LOOK.items() for model in models)
 WRITE = tuple(
-    f"{app}.{verb}_{model}"
-    for app, models in EDIT.items()
-    for model in models
-    for verb in ("add", "change", "delete")
+    f"{app}.{verb}_{model}" for app, models in EDIT.items() for model in models for verb in ("add", "change", "delete")
 )
 RUN = ("integrations.run_import",)
 APPROVE = (

@@ -202,9 +202,7 @@ class Client:
             raise trouble
         return trouble
 
-    def _judge(
-        self, response: requests.Response, settled: Callable[[Answer], bool]
-    ) -> Answer | SystemUnavailable:
+    def _judge(self, response: requests.Response, settled: Callable[[Answer], bool]) -> Answer | SystemUnavailable:
         """The answer as it is, a trouble that may pass, or an error raised."""
         status, headers = response.status_code, response.headers
         if 300 <= status < 400:

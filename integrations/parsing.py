@@ -29,13 +29,9 @@ def split_rows(body: bytes, *, where: str) -> list[Raw]:
     try:
         return _rows.decode(body)
     except msgspec.ValidationError:
-        raise UnusableAnswer(
-            f"{where} sent something else than the list asked for. Try again later."
-        ) from None
+        raise UnusableAnswer(f"{where} sent something else than the list asked for. Try again later.") from None
     except UNREADABLE:
-        raise UnusableAnswer(
-            f"{where} sent an answer that breaks off or is no JSON. Try again later."
-        ) from None
+        raise UnusableAnswer(f"{where} sent an answer that breaks off or is no JSON. Try again later.") from None
 
 
 def read(body: bytes | Raw, kind: Any = dict, *, where: str) -> Any:
@@ -45,9 +41,7 @@ def read(body: bytes | Raw, kind: Any = dict, *, where: str) -> Any:
     except msgspec.ValidationError:
         raise UnusableAnswer(f"{where} sent something else than was asked for. Check the Url.") from None
     except UNREADABLE:
-        raise UnusableAnswer(
-            f"{where} sent an answer that breaks off or is no JSON. Try again later."
-        ) from None
+        raise UnusableAnswer(f"{where} sent an answer that breaks off or is no JSON. Try again later.") from None
 
 
 def one_or_many(raw: Raw | UnsetType | None) -> list[Raw]:

@@ -41,9 +41,7 @@ def no_data(where: str, content_type: str, beginning: bytes) -> UnusableAnswer:
     page = f"{where} answered with a web page instead of data"
     text = beginning.decode("utf-8", "replace")
     if LOGIN.search(text) or "password" in text:
-        return UnusableAnswer(
-            f"{page}: a login page. Check that the Url is that of the API, not of the web site."
-        )
+        return UnusableAnswer(f"{page}: a login page. Check that the Url is that of the API, not of the web site.")
     if MAINTENANCE.search(text):
         return UnusableAnswer(f"{page}: it seems to be under maintenance. Try again later.")
     return UnusableAnswer(f"{page}. Check the Url.")
@@ -63,9 +61,7 @@ def redirected(where: str, own_host: str, location: str) -> SystemUnavailable:
             f"{where} sends us to a login page at {host}, which we do not follow. "
             "Check that the Url is that of the API, not of the web site."
         )
-    return UnusableAnswer(
-        f"{where} redirects to {host}, which we do not follow. If it has moved, change the Url."
-    )
+    return UnusableAnswer(f"{where} redirects to {host}, which we do not follow. If it has moved, change the Url.")
 
 
 def private(host: str) -> AddressRefused:

@@ -75,9 +75,7 @@ def _fernet() -> MultiFernet:
 @lru_cache(maxsize=8)
 def _fernet_of(keys: Sequence[str]) -> MultiFernet:
     if not keys:
-        raise ImproperlyConfigured(
-            "FIELD_ENCRYPTION_KEYS is not set, so no credentials can be stored or read."
-        )
+        raise ImproperlyConfigured("FIELD_ENCRYPTION_KEYS is not set, so no credentials can be stored or read.")
     return MultiFernet([Fernet(key) for key in keys])
 
 

@@ -118,9 +118,7 @@ def discard_run(*, run: SyncRun, user: Any = None) -> None:
         held = _held(run)
         held.changes.filter(status=Change.Status.PLANNED).update(status=Change.Status.DISCARDED)
         RunPage.objects.filter(run=held).update(block=None)
-        SyncRun.objects.filter(pk=held.pk).update(
-            status=Status.DISCARDED, approved_by=user, finished=timezone.now()
-        )
+        SyncRun.objects.filter(pk=held.pk).update(status=Status.DISCARDED, approved_by=user, finished=timezone.now())
     run.refresh_from_db()
 
 
@@ -161,14 +159,12 @@ def let_drop(*, change: Change, user: Any = None) -> str:
         return _rehash(run)
 
 
-def undo_run(
-    *, run: SyncRun, user: Any = None, students: Collection[int] | None = None, wake: bool = True
-) -> SyncRun:
+def undo_run(*, run: SyncRun, user: Any = None, students: Collection[int] | None = None, wake: bool = True) -> SyncRun:
     """A queued run that takes back what a run wrote: all of it, or for some students (primary keys).
 
     Raises RunRefused when the run wrote nothing that can be taken back, RunOpen when another run is open.
     """
-    if run.status not in APPLIED or run.kind != SyncRun.Kind.IMPORT:
+    if run.status not in (*APPLIED, Status.FAILED) or run.kind != SyncRun.Kind.IMPORT:
         raise RunRefused("Only an import that was applied, and not undone yet, can be undone.")
     changes = run.changes.filter(entity="student", status=Change.Status.APPLIED)
     scope: list[str] = []
@@ -201,9 +197,7 @@ def cancel_run(*, run: SyncRun, user: Any = None) -> None:
         status=Status.CANCELLED, finished=timezone.now()
     )
     if not ended:
-        raise RunRefused(
-            "Only a run that has not begun to apply can be cancelled. Undo it when it has ended."
-        )
+        raise RunRefused("Only a run that has not begun to apply can be cancelled. Undo it when it has ended.")
     run.changes.filter(status=Change.Status.PLANNED).update(status=Change.Status.DISCARDED)
     RunPage.objects.filter(run=run).update(block=None)
     run.refresh_from_db()
@@ -213,9 +207,9 @@ def forget_fingerprints(*, student: Student | int) -> None:
     """Make the next import of every integration compare this student again, whatever the source sent."""
     pk = student if isinstance(student, int) else student.pk
     for identity in ExternalIdentity.objects.filter(entity="student", student=pk):
-        SourceRecord.objects.filter(
-            integration=identity.integration_id, external_id=identity.external_id
-        ).update(fingerprint=None)
+        SourceRecord.objects.filter(integration=identity.integration_id, external_id=identity.external_id).update(
+            fingerprint=None
+        )
 
 
 def listen_for_edits() -> None:
@@ -249,9 +243,7 @@ def _open_error(integration: Integration) -> RunOpen:
 def _held(run: SyncRun) -> SyncRun:
     locked = SyncRun.objects.select_for_update().select_related("integration").get(pk=run.pk)
     if locked.status != Status.HELD:
-        raise RunRefused(
-            f"Run {run.pk} is not waiting for approval: it is {locked.get_status_display().lower()}."
-        )
+        raise RunRefused(f"Run {run.pk} is not waiting for approval: it is {locked.get_status_display().lower()}.")
     return locked
 
 

@@ -152,9 +152,7 @@ def check(values: Mapping[str, Any], *, system: str, existing: bool) -> dict[str
         kept = existing and field in _CREDENTIALS
         if field in required and not kept and _blank(values.get(field)) and field != "system":
             faults[field] = f"{rules.label(field)} is required for {rules.title}."
-    missing = [
-        label for key, label in rules.options.items() if _blank((values.get("options") or {}).get(key))
-    ]
+    missing = [label for key, label in rules.options.items() if _blank((values.get("options") or {}).get(key))]
     if missing:
         verb = "are" if len(missing) > 1 else "is"
         faults["options"] = f"{' and '.join(missing)} {verb} required for {rules.title}."
@@ -175,9 +173,7 @@ def hidden_fields_with_values(values: Mapping[str, Any], *, system: str) -> list
             found.append(field)
         elif field == "family_identifier":
             chosen = values.get(field) or ()
-            hidden = [
-                option for option in chosen if option in FAMILY_FIELDS and option not in rules.family_options
-            ]
+            hidden = [option for option in chosen if option in FAMILY_FIELDS and option not in rules.family_options]
             found += [f"{field}.{option}" for option in hidden]
     return found
 

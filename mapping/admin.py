@@ -126,9 +126,7 @@ class DataEntityMappingAdmin(HistoryAdmin):
         """The values come once the entity is known."""
         return (ValueInline,) if obj else ()
 
-    def response_add(
-        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
-    ) -> HttpResponse:
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """On to the values of the new mapping."""
         if "_addanother" in request.POST or "_popup" in request.POST:
             response: HttpResponse = super().response_add(request, obj, post_url_continue)
@@ -209,9 +207,7 @@ class DataEntityMappingValueAdmin(ImportExportAdmin):
             initial["mapping"] = import_form.cleaned_data["mapping"].pk
         return initial
 
-    def get_import_resource_kwargs(
-        self, request: HttpRequest, form: Any = None, **_kwargs: Any
-    ) -> dict[str, Any]:
+    def get_import_resource_kwargs(self, request: HttpRequest, form: Any = None, **_kwargs: Any) -> dict[str, Any]:
         """The mapping, once the form has named it."""
         cleaned = getattr(form, "cleaned_data", None) or {}
         return {"mapping": cleaned.get("mapping")}
@@ -225,17 +221,14 @@ class DataEntityMappingValueAdmin(ImportExportAdmin):
         """One sentence for a file that is not what it was said to be."""
         form.add_error(
             "import_file",
-            "The file cannot be read in the format chosen. Save it as CSV (UTF-8) or as XLSX, "
-            "and choose that format.",
+            "The file cannot be read in the format chosen. Save it as CSV (UTF-8) or as XLSX, and choose that format.",
         )
 
     def process_result(self, result: Any, request: HttpRequest) -> HttpResponse:
         """Back to the mapping, with what the import did; or that it did nothing, and why."""
         mapping = DataEntityMapping.objects.filter(pk=request.POST.get("mapping") or 0).first()
         if result.has_errors() or result.has_validation_errors():
-            messages.error(
-                request, "Nothing was imported: the values changed since the preview. Import again."
-            )
+            messages.error(request, "Nothing was imported: the values changed since the preview. Import again.")
         else:
             self.generate_log_entries(result, request)
             totals = result.totals

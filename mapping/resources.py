@@ -134,9 +134,7 @@ class MappingValueResource(resources.ModelResource):  # type: ignore[misc]
             )
         return ""
 
-    def after_init_instance(
-        self, instance: DataEntityMappingValue, new: bool, row: Any, **_kwargs: Any
-    ) -> None:
+    def after_init_instance(self, instance: DataEntityMappingValue, new: bool, row: Any, **_kwargs: Any) -> None:
         """Keep the label of the value as it was, for the preview."""
         self._name_meaning(instance)
 

@@ -47,9 +47,7 @@ def diff_student(
     return _diff(ours, record, STUDENT_FIELDS, entity="student", policy=policy, locked=locked)
 
 
-def diff_contact(
-    ours: Mapping[str, Any], record: ContactRecord, *, policy: Policy
-) -> tuple[Fields, Withheld]:
+def diff_contact(ours: Mapping[str, Any], record: ContactRecord, *, policy: Policy) -> tuple[Fields, Withheld]:
     """What the record changes in the contact's own fields, and what it may not."""
     return _diff(ours, record, CONTACT_FIELDS, entity="contact", policy=policy, locked=frozenset())
 

@@ -54,8 +54,7 @@ def ownable_fields() -> list[tuple[str, list[tuple[str, str]]]]:
         ("enrollment", "Enrollment", ENROLLMENT_FIELDS),
     )
     return [
-        (title, [(f"{entity}.{name}", field_label(entity, name)) for name in names])
-        for entity, title, names in groups
+        (title, [(f"{entity}.{name}", field_label(entity, name)) for name in names]) for entity, title, names in groups
     ]
 
 

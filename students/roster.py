@@ -148,9 +148,7 @@ def _cell(value: Any) -> str:
 
 
 def _pairs(row: Row) -> str:
-    told = {
-        key: {True: "yes", False: "no"}[one] if isinstance(one, bool) else one for key, one in row.items()
-    }
+    told = {key: {True: "yes", False: "no"}[one] if isinstance(one, bool) else one for key, one in row.items()}
     return ";".join(f"{key}={one}" for key, one in told.items() if one is not None)
 
 

@@ -28,9 +28,7 @@ def visible_contacts(contacts: QuerySet[Contact], user: Any) -> QuerySet[Contact
     codes = allowed_schools(user)
     if codes is None:
         return contacts
-    links = StudentContact.objects.filter(
-        contact=OuterRef("pk"), student__enrollments__school__code__in=codes
-    )
+    links = StudentContact.objects.filter(contact=OuterRef("pk"), student__enrollments__school__code__in=codes)
     return contacts.filter(Exists(links))
 
 

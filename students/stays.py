@@ -56,18 +56,14 @@ def choose_primary(candidates: Mapping[str, tuple[str, dt.date | None]]) -> str 
     candidates: our school code → (role, date entered) of every current record. The latest to be entered
     wins, then the first school code. None when no record has the primary role.
     """
-    claims = [
-        (entered or dt.date.min, school) for school, (role, entered) in candidates.items() if role == PRIMARY
-    ]
+    claims = [(entered or dt.date.min, school) for school, (role, entered) in candidates.items() if role == PRIMARY]
     if not claims:
         return None
     latest = max(entered for entered, _ in claims)
     return min(school for entered, school in claims if entered == latest)
 
 
-def enroll(
-    stays: Sequence[Stay], record: EnrollmentRecord, *, year: Year, primary: bool
-) -> tuple[Fields, bool]:
+def enroll(stays: Sequence[Stay], record: EnrollmentRecord, *, year: Year, primary: bool) -> tuple[Fields, bool]:
     """What makes the student currently enrolled as the record says, and whether that reopens a stay.
 
     record: in our codes, status CURRENT. A stay of an earlier year ends with the reason "year ended".

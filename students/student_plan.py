@@ -183,9 +183,7 @@ def _day_before_next(active: Mapping[str, Spoken], today: dt.date) -> dt.date:
     return max(entered) if entered else today
 
 
-def _offer(
-    path: str, pair: list[Any], fields: Fields, withheld: Withheld, *, held: Known, policy: Policy
-) -> None:
+def _offer(path: str, pair: list[Any], fields: Fields, withheld: Withheld, *, held: Known, policy: Policy) -> None:
     head, _, rest = path.partition(".")
     entity = {"enrollments": "enrollment", "contacts": "contact"}.get(head, "student")
     name = f"{entity}.{path.rpartition('.')[2] if rest else head}"

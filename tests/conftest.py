@@ -42,9 +42,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: Any
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI a skipped browser, PostgreSQL or Redis test is a failure."""
     report = yield
     marked = [name for name in ("browser", "postgres", "redis") if item.get_closest_marker(name)]

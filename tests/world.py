@@ -89,8 +89,7 @@ def configuration(vendor: str, sis: Sandbox, *, name: str = "District", **fields
     return {
         "schools": schools,
         "data_entity_mappings": [
-            {"name": f"{name} {entity}", "entity": entity, "values": values}
-            for entity, values in tables.items()
+            {"name": f"{name} {entity}", "entity": entity, "values": values} for entity, values in tables.items()
         ],
         "integrations": [
             {

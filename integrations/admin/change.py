@@ -102,16 +102,10 @@ class ChangeAdmin(ReadOnlyAdmin):
         """Those at schools the person may see."""
         return at_schools(super().get_queryset(request), request.user)
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list, told in words; of one run when it is asked for."""
         run_id = request.GET.get("run__id__exact", "")
-        run = (
-            visible_runs(SyncRun.objects.all(), request.user).filter(pk=run_id).first()
-            if run_id.isdigit()
-            else None
-        )
+        run = visible_runs(SyncRun.objects.all(), request.user).filter(pk=run_id).first() if run_id.isdigit() else None
         title = f"Changes of run {run.pk}" if run else "Changes"
         more = {"title": title, "run": run, **(extra_context or {})}
         response: HttpResponse = super().changelist_view(request, more)

@@ -118,9 +118,7 @@ def reasons_in_words(run: SyncRun, names: dict[str, str]) -> list[str]:
     for reason in run.guard.get("reasons", []):
         code = reason.get("school")
         sentence = str(reason["message"])
-        told.append(
-            sentence.replace(f"at school {code}", f"at {names.get(code, code)}") if code else sentence
-        )
+        told.append(sentence.replace(f"at school {code}", f"at {names.get(code, code)}") if code else sentence)
     return told
 
 
@@ -159,8 +157,7 @@ def _rows(run: SyncRun, changes: list[Change], names: dict[str, str], request: H
     )
     labels = dict(Enrollment._meta.get_field("grade_level").flatchoices)
     kept = {
-        row.student_id: row
-        for row in KeepEnrolled.objects.filter(integration=run.integration_id, student__in=targets)
+        row.student_id: row for row in KeepEnrolled.objects.filter(integration=run.integration_id, student__in=targets)
     }
     rows = []
     for change in changes:
@@ -204,9 +201,7 @@ def _save(request: HttpRequest, run: SyncRun) -> int:
     )
     kept = {
         row.student_id: row
-        for row in KeepEnrolled.objects.filter(
-            integration=run.integration_id, student__in=shown.values("target")
-        )
+        for row in KeepEnrolled.objects.filter(integration=run.integration_id, student__in=shown.values("target"))
     }
     pending = []
     for change in shown:
@@ -216,9 +211,7 @@ def _save(request: HttpRequest, run: SyncRun) -> int:
     with transaction.atomic():
         for change, wanted in pending:
             if wanted.keep:
-                services.keep_enrolled(
-                    change=change, reason=wanted.reason, user=request.user, until=wanted.until
-                )
+                services.keep_enrolled(change=change, reason=wanted.reason, user=request.user, until=wanted.until)
             else:
                 services.let_drop(change=change, user=request.user)
     return len(pending)
@@ -248,10 +241,6 @@ def _tell_saved(request: HttpRequest, changed: int, *, approving: bool) -> None:
         return
     said = f"{changed} decision{'' if changed == 1 else 's'} saved."
     if approving:
-        messages.warning(
-            request, f"{said} This changed the plan: look at it once more, then press the button again."
-        )
+        messages.warning(request, f"{said} This changed the plan: look at it once more, then press the button again.")
     else:
-        messages.success(
-            request, f"{said} The plan below has changed with {'it' if changed == 1 else 'them'}."
-        )
+        messages.success(request, f"{said} The plan below has changed with {'it' if changed == 1 else 'them'}.")

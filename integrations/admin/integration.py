@@ -88,9 +88,7 @@ class IntegrationAdmin(HistoryAdmin):
             last_done=Subquery(done.values("finished")[:1]),
         )
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list under its own heading."""
         more = {"title": "Student Information System Integrations", **(extra_context or {})}
         response: HttpResponse = super().changelist_view(request, more)
@@ -197,9 +195,7 @@ class IntegrationAdmin(HistoryAdmin):
         form.clearing_confirmed = clearing.confirmed(request)
         return form
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> Any:
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With what stands above and below the form."""
         obj = kwargs.get("obj")
         context["show_save_and_continue"] = context["show_save_and_add_another"] = False
@@ -227,16 +223,12 @@ class IntegrationAdmin(HistoryAdmin):
         integration = self._mine(request, pk, "integrations.run_import")
         scope = allowed_schools(request.user)
         covered = DataEntityMappingValue.objects.filter(mapping=integration.building_id)
-        schools = (
-            sorted(set(covered.filter(value__in=scope).values_list("value", flat=True))) if scope else []
-        )
+        schools = sorted(set(covered.filter(value__in=scope).values_list("value", flat=True))) if scope else []
         try:
             if scope and not schools:
                 raise RunRefused(f"{integration.name} covers none of your schools.")
             dry = "dry_run" in request.POST
-            run = services.start_import(
-                integration=integration, user=request.user, schools=schools, dry_run=dry
-            )
+            run = services.start_import(integration=integration, user=request.user, schools=schools, dry_run=dry)
         except RunOpen as error:
             messages.info(request, f"An import of {integration.name} is running already. This is it.")
             return run_page(error.run)

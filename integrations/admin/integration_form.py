@@ -91,9 +91,7 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
     def _keep_secret(self, name: str) -> None:
         stored = bool(self.instance.pk and getattr(self.instance, name))
         field = self.fields[name]
-        field.widget = secret_widget(
-            placeholder="Stored. Leave blank to keep it" if stored else "Not stored yet"
-        )
+        field.widget = secret_widget(placeholder="Stored. Leave blank to keep it" if stored else "Not stored yet")
         field.help_text = "One is stored; it is never shown. Leave blank to keep it" if stored else ""
 
     def clean_url(self) -> str:

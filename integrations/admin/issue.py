@@ -100,16 +100,10 @@ class RecordIssueAdmin(ReadOnlyAdmin):
         """Those at schools the person may see."""
         return at_schools(super().get_queryset(request), request.user)
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list; of one run when it is asked for."""
         run_id = request.GET.get("run__id__exact", "")
-        run = (
-            visible_runs(SyncRun.objects.all(), request.user).filter(pk=run_id).first()
-            if run_id.isdigit()
-            else None
-        )
+        run = visible_runs(SyncRun.objects.all(), request.user).filter(pk=run_id).first() if run_id.isdigit() else None
         title = f"Issues of run {run.pk}" if run else "Issues"
         more = {"title": title, "run": run, **(extra_context or {})}
         response: HttpResponse = super().changelist_view(request, more)
@@ -195,8 +189,7 @@ class RecordIssueAdmin(ReadOnlyAdmin):
         """The message, and whose record it is."""
         whom = f"SIS ID {issue.external_id}" if issue.external_id else ""
         return format_html(
-            '<span class="console-stack console-wrap"><span>{}</span>'
-            '<span class="console-quiet">{}</span></span>',
+            '<span class="console-stack console-wrap"><span>{}</span><span class="console-quiet">{}</span></span>',
             issue.message,
             whom,
         )
@@ -238,13 +231,9 @@ def mending_links(issue: RecordIssue) -> list[tuple[str, str]]:
         label = Entity(issue.entity).label
         mapping = getattr(integration, f"{issue.entity}_id")
         if mapping:
-            links.append(
-                (f"{label} mapping", reverse("admin:mapping_dataentitymapping_change", args=[mapping]))
-            )
+            links.append((f"{label} mapping", reverse("admin:mapping_dataentitymapping_change", args=[mapping])))
     if issue.candidate_id:
-        links.append(
-            ("Compare and decide", reverse("admin:integrations_recordissue_change", args=[issue.pk]))
-        )
+        links.append(("Compare and decide", reverse("admin:integrations_recordissue_change", args=[issue.pk])))
     students: dict[str, int] = getattr(issue, "students", {})
     if student := students.get(issue.external_id):
         links.append(("Student", reverse("admin:students_student_change", args=[student])))
@@ -263,9 +252,7 @@ def _tell(issues: list[RecordIssue]) -> None:
         rows = ExternalIdentity.objects.filter(
             integration=integration, entity="student", external_id__in=ids, student__isnull=False
         )
-        found[integration] = {
-            external: pk for external, pk in rows.values_list("external_id", "student") if pk
-        }
+        found[integration] = {external: pk for external, pk in rows.values_list("external_id", "student") if pk}
     for issue in issues:
         issue.school_names = names  # type: ignore[attr-defined]
         issue.students = found[issue.run.integration_id]  # type: ignore[attr-defined]

@@ -21,8 +21,17 @@ from integrations.admin.responses import run_page as to_run
 from integrations.admin.scoping import may_decide, visible_runs
 from integrations.admin.words import STATUS_COLOURS, STATUS_SENTENCES
 from integrations.errors import RunRefused
-from integrations.models import SyncRun
+from integrations.models import Change, SyncRun
 from integrations.models.run import APPLIED, OPEN, Status
+
+
+def _may_undo(run: SyncRun) -> bool:
+    """Whether an import has written something that can be taken back."""
+    if run.kind != SyncRun.Kind.IMPORT:
+        return False
+    if run.status == Status.FAILED:
+        return run.changes.filter(status=Change.Status.APPLIED).exists()
+    return run.status in APPLIED
 
 
 @admin.register(SyncRun)
@@ -47,13 +56,9 @@ class SyncRunAdmin(ReadOnlyAdmin):
         """Those that cover a school the person may see."""
         return visible_runs(super().get_queryset(request), request.user)
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list under its own heading."""
-        response: HttpResponse = super().changelist_view(
-            request, {"title": "Sync runs", **(extra_context or {})}
-        )
+        response: HttpResponse = super().changelist_view(request, {"title": "Sync runs", **(extra_context or {})})
         return response
 
     # --- the page of one ---
@@ -75,7 +80,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
             title=f"{run.get_kind_display()} {run.pk} of {run.integration}",
             opts=self.model._meta,
             original=run,
-            may_undo=decides and run.status in APPLIED and run.kind == SyncRun.Kind.IMPORT,
+            may_undo=decides and _may_undo(run),
             may_run=request.user.has_perm("integrations.run_import"),
             may_cancel=run.status in (Status.QUEUED, Status.FETCHING),
             **run_page.context(run, request.user),
@@ -125,9 +130,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         """Ask, then undo."""
         run = self._run(request, str(pk))
         self._need_decision(run, request)
-        return (
-            undo.undo(request, run) if request.method == "POST" else undo.ask(request, run, self.admin_site)
-        )
+        return undo.undo(request, run) if request.method == "POST" else undo.ask(request, run, self.admin_site)
 
     @method_decorator(require_POST)
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:

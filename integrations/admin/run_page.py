@@ -89,9 +89,7 @@ def run_problems(run: SyncRun) -> list[RecordIssue]:
 def proofs(run: SyncRun) -> list[SchoolProof]:
     """How each school was read, by name."""
     names = school_names(run)
-    told = [
-        _proof(names.get(code, code), state) for code, state in run.certificate.get("schools", {}).items()
-    ]
+    told = [_proof(names.get(code, code), state) for code, state in run.certificate.get("schools", {}).items()]
     return sorted(told, key=lambda proof: proof.name)
 
 
@@ -105,9 +103,7 @@ def school_names(run: SyncRun) -> dict[str, str]:
 def progress(run: SyncRun) -> dict[str, Any]:
     """How far an open run has come. percent: whole, or None when it cannot be told."""
     if run.status == "applying":
-        counts = run.changes.aggregate(
-            done=Count("pk", filter=~Q(status=Change.Status.PLANNED)), total=Count("pk")
-        )
+        counts = run.changes.aggregate(done=Count("pk", filter=~Q(status=Change.Status.PLANNED)), total=Count("pk"))
         done, total = counts["done"], counts["total"]
         text = f"{done:,} of {total:,} changes written"
     else:

@@ -48,9 +48,7 @@ def visible_runs(runs: QuerySet[SyncRun], user: Any) -> QuerySet[SyncRun]:
     codes = allowed_schools(user)
     if codes is None:
         return runs
-    covered = DataEntityMappingValue.objects.filter(
-        mapping=OuterRef("integration__building"), value__in=codes
-    )
+    covered = DataEntityMappingValue.objects.filter(mapping=OuterRef("integration__building"), value__in=codes)
     return runs.filter(Exists(covered))
 
 

@@ -49,9 +49,7 @@ class StudentWithRunsAdmin(StudentAdmin):
     inlines: tuple[type[Any], ...] = (*StudentAdmin.inlines, IdentityInline)
     change_form_outer_after_template = "console/student_changes.html"
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> Any:
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With the latest changes by runs below the form."""
         student = kwargs.get("obj")
         if student is not None and request.user.has_perm("integrations.view_change"):

@@ -46,9 +46,7 @@ def ask_for_ticked(request: HttpRequest, changes: QuerySet[Change], site: AdminS
     applied = changes.filter(entity="student", status=Change.Status.APPLIED, target__isnull=False)
     students = sorted({target for target in applied.values_list("target", flat=True) if target})
     if not students:
-        messages.error(
-            request, "None of the ticked changes was applied to a student, so there is nothing to undo."
-        )
+        messages.error(request, "None of the ticked changes was applied to a student, so there is nothing to undo.")
         return HttpResponseRedirect(back)
     if not may_decide(run, request.user):
         messages.error(request, "To undo you need the right to approve, for all schools of the run.")
@@ -56,9 +54,7 @@ def ask_for_ticked(request: HttpRequest, changes: QuerySet[Change], site: AdminS
     return ask(request, run, site, students=students)
 
 
-def ask(
-    request: HttpRequest, run: SyncRun, site: AdminSite, *, students: list[int] | None = None
-) -> TemplateResponse:
+def ask(request: HttpRequest, run: SyncRun, site: AdminSite, *, students: list[int] | None = None) -> TemplateResponse:
     """The page that lists what an undo of the run, or of some of its students, will do."""
     changes = run.changes.filter(entity="student", status=Change.Status.APPLIED)
     if students is not None:
@@ -91,7 +87,5 @@ def undo(request: HttpRequest, run: SyncRun) -> HttpResponse:
         return HttpResponseRedirect(own)
     except RunRefused as error:
         return refused(request, error, back=own)
-    messages.success(
-        request, f"Run {run.pk} is being undone. Scheduled imports pause until a person resumes them."
-    )
+    messages.success(request, f"Run {run.pk} is being undone. Scheduled imports pause until a person resumes them.")
     return run_page(started.pk)

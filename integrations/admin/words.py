@@ -145,9 +145,7 @@ def _contact_line(path: str, before: Any, after: Any, names: Names) -> Line:
         told = [_link(value) for value in (before, after)]
         return Line(f"Contact {who}", *told)
     label = field_label("contact", field).lower()
-    return Line(
-        f"Contact {who}: {label}", value_label("contact", field, before), value_label("contact", field, after)
-    )
+    return Line(f"Contact {who}: {label}", value_label("contact", field, before), value_label("contact", field, after))
 
 
 def _link(link: Mapping[str, Any] | None) -> str:
@@ -169,10 +167,7 @@ def _enrollment_line(path: str, before: Any, after: Any, names: Names) -> Line:
         return Line(f"Enrollment at {label}", _stay(before), _stay(after))
     field = parts[-1]
     if field == "left":
-        told = [
-            "still enrolled" if day is None else value_label("enrollment", "left", day)
-            for day in (before, after)
-        ]
+        told = ["still enrolled" if day is None else value_label("enrollment", "left", day) for day in (before, after)]
         return Line(f"{label}: last day", *told)
     return Line(
         f"{label}: {field_label('enrollment', field).lower()}",

@@ -40,9 +40,7 @@ def checked_options(given: Mapping[str, Any], known: Mapping[str, Option], *, sy
     """The given options with the defaults of the others. Raises ConfigurationError naming what is wrong."""
     every = {**COMMON, **known}
     if unknown := sorted(set(given) - set(every)):
-        raise ConfigurationError(
-            f"{system} has no option {', '.join(unknown)}. It has: {', '.join(sorted(every))}."
-        )
+        raise ConfigurationError(f"{system} has no option {', '.join(unknown)}. It has: {', '.join(sorted(every))}.")
     for name, value in given.items():
         if fault := _fault(every[name], value):
             raise ConfigurationError(f"The option {name} of {system} must be {fault}.")

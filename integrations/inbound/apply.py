@@ -60,15 +60,11 @@ def apply(run: SyncRun, rules: Rules, *, fence: int) -> None:
         reach("rest.after")
 
 
-def _apply_pages(
-    run: SyncRun, rules: Rules, pages: list[int], places: Places, *, refused: bool, recheck: bool
-) -> None:
+def _apply_pages(run: SyncRun, rules: Rules, pages: list[int], places: Places, *, refused: bool, recheck: bool) -> None:
     blocks = RunPage.objects.filter(pk__in=pages).order_by("pk").values_list("block", flat=True)
     entries = [entry for block in blocks for entry in unpack(block)]
     planned = Change.objects.filter(page__in=pages, status=Change.Status.PLANNED).order_by("pk")
-    changes = list(
-        planned.only("entity", "external_id", "kind", "target", "fields", "withheld", "status", "page")
-    )
+    changes = list(planned.only("entity", "external_id", "kind", "target", "fields", "withheld", "status", "page"))
     batch = apply_changes(run, rules, changes, entries, places, recheck=recheck)
     ids = [entry.external_id for entry in entries]
     waiting = _waiting(run, ids)
@@ -82,9 +78,7 @@ def _apply_pages(
     )
 
 
-def _apply_rest(
-    run: SyncRun, rules: Rules, changes: Sequence[Change], places: Places, *, recheck: bool
-) -> None:
+def _apply_rest(run: SyncRun, rules: Rules, changes: Sequence[Change], places: Places, *, recheck: bool) -> None:
     spoken = entries_of([c for c in changes if c.page_ids])
     entries = [entry for found in spoken.values() for entry in found]
     batch = apply_changes(run, rules, changes, entries, places, recheck=recheck)
@@ -162,9 +156,7 @@ def remember(
 ) -> None:
     """Keep the facts of the entries, and the fingerprint of those that are applied without any doubt."""
     wanted = list(entries)
-    known = hub.student_ids(
-        rules.integration_id, [e.external_id for e in wanted if e.external_id not in linked]
-    )
+    known = hub.student_ids(rules.integration_id, [e.external_id for e in wanted if e.external_id not in linked])
     rows = {
         (e.external_id, e.school): (
             rules.integration_id,
@@ -199,9 +191,7 @@ def remember(
 
 def forget(integration_id: int, external_ids: Sequence[str]) -> None:
     """Clear the fingerprints of students, so that the next run looks at them again."""
-    SourceRecord.objects.filter(integration_id=integration_id, external_id__in=external_ids).update(
-        fingerprint=None
-    )
+    SourceRecord.objects.filter(integration_id=integration_id, external_id__in=external_ids).update(fingerprint=None)
 
 
 def _fill_in_creates(

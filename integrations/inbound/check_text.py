@@ -34,10 +34,7 @@ def check_text(record: StudentRecord, *, school: str) -> tuple[StudentRecord, li
             wrong = _bad(contact, _CONTACT)
             if wrong:
                 contacts[i] = msgspec.structs.replace(contact, **dict.fromkeys(wrong, UNSET))
-                found += [
-                    _issue(record.external_id, school, f"contact_{name}", limit)
-                    for name, limit in wrong.items()
-                ]
+                found += [_issue(record.external_id, school, f"contact_{name}", limit) for name, limit in wrong.items()]
                 changes["contacts"] = tuple(contacts)
     return (msgspec.structs.replace(record, **changes) if changes else record), found
 

@@ -75,18 +75,14 @@ def fetch(reading: Reading, *, covered: list[str]) -> None:
         if state.done:
             continue
         if code not in listed:
-            _end_school(
-                reading, code, Problem("school_missing", f"The system no longer lists school {code}.")
-            )
+            _end_school(reading, code, Problem("school_missing", f"The system no longer lists school {code}."))
             continue
         try:
             _read_school(reading, listed[code])
         except RateLimited:
             raise
         except (SystemUnavailable, PermissionMissing) as error:
-            _end_school(
-                reading, code, Problem("school_failed", f"School {code} could not be read: {error.message}")
-            )
+            _end_school(reading, code, Problem("school_failed", f"School {code} could not be read: {error.message}"))
             _give_up_if_all_failed(reading, error)
         reach("school.after")
 
@@ -184,9 +180,7 @@ def _take_page(reading: Reading, school: SourceSchool, page: SourcePage, marks: 
 
 
 def _rows_of(reading: Reading, school: SourceSchool, state: SchoolState) -> int:
-    page = (
-        RunPage.objects.filter(run=reading.run, school=school.code, number=state.pages).only("rows").first()
-    )
+    page = RunPage.objects.filter(run=reading.run, school=school.code, number=state.pages).only("rows").first()
     return page.rows if page else 0
 
 

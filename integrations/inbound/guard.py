@@ -27,9 +27,7 @@ def guard_reasons(run: SyncRun, rules: Rules) -> list[dict[str, Any]]:
     return reasons + _new_students(run, rules, enrolled)
 
 
-def _reason(
-    run: SyncRun, code: str, school: str | None, count: int, of: int, what: str
-) -> list[dict[str, Any]]:
+def _reason(run: SyncRun, code: str, school: str | None, count: int, of: int, what: str) -> list[dict[str, Any]]:
     integration = run.integration
     if not breaks(integration.guard_percent, integration.guard_count, count, of):
         return []
@@ -39,9 +37,7 @@ def _reason(
         f"{what}{where}: {count} of {of} students ({percent} %). The limit is {integration.guard_percent} % "
         f"and {integration.guard_count} students."
     )
-    return [
-        {"code": code, "school": school, "count": count, "of": of, "percent": percent, "message": message}
-    ]
+    return [{"code": code, "school": school, "count": count, "of": of, "percent": percent, "message": message}]
 
 
 def _removals(run: SyncRun, enrolled: dict[str, int]) -> list[dict[str, Any]]:
@@ -63,9 +59,7 @@ def _blanked(run: SyncRun, enrolled: dict[str, int]) -> list[dict[str, Any]]:
     blanked: Counter[tuple[str, str | None]] = Counter()
     served: dict[str, set[int]] = defaultdict(set)
     rows = Change.objects.filter(run=run, kind__in=["update", "reopen"], status="planned")
-    for entity, target, schools, fields in rows.values_list(
-        "entity", "target", "schools", "fields"
-    ).iterator():
+    for entity, target, schools, fields in rows.values_list("entity", "target", "schools", "fields").iterator():
         for label in _blank_labels(fields):
             if entity == "contact":
                 served[f"contacts' {label}"].add(target or 0)
@@ -96,9 +90,7 @@ def _schools_of_children(contacts: set[int]) -> list[set[str]]:
     schools: dict[int, set[str]] = defaultdict(set)
     wanted = sorted(contacts)
     for start in range(0, len(wanted), CHUNK):
-        rows = Enrollment.objects.filter(
-            left=None, student__contact_links__contact__in=wanted[start : start + CHUNK]
-        )
+        rows = Enrollment.objects.filter(left=None, student__contact_links__contact__in=wanted[start : start + CHUNK])
         for student, school in rows.values_list("student_id", "school__code"):
             schools[student].add(school)
     return list(schools.values())

@@ -92,10 +92,7 @@ def lock_contacts(ids: Iterable[int]) -> dict[int, dict[str, Any]]:
     if not wanted:
         return {}
     rows = Contact.objects.filter(pk__in=wanted).order_by("pk").select_for_update()
-    return {
-        row[0]: dict(zip(CONTACT_FIELDS, row[1:], strict=True))
-        for row in rows.values_list("id", *CONTACT_FIELDS)
-    }
+    return {row[0]: dict(zip(CONTACT_FIELDS, row[1:], strict=True)) for row in rows.values_list("id", *CONTACT_FIELDS)}
 
 
 def _students(ids: list[int], *, for_update: bool) -> dict[int, Held]:

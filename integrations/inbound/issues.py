@@ -44,9 +44,7 @@ def unmapped(external_id: str, school: str, *, entity: str, code: str, field: st
     )
 
 
-def unreadable(
-    external_id: str, school: str, *, code: str, field: str, message: str, current: bool = True
-) -> Found:
+def unreadable(external_id: str, school: str, *, code: str, field: str, message: str, current: bool = True) -> Found:
     """A record that the connector could not read; one that is not current costs nothing."""
     return Found(
         severity="error" if current else "warning",

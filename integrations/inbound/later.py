@@ -94,11 +94,7 @@ def _referred(created: Collection[int], by_target: dict[int, Change], integratio
     for model in (FieldLock, KeepEnrolled):
         dated += model.objects.filter(student__in=created).values_list("student_id", "created")
     dated += Enrollment.history.filter(student__in=created).values_list("student_id", "history_date")
-    found = {
-        student
-        for student, at in dated
-        if (since := by_target[student].applied_at) is not None and at > since
-    }
+    found = {student for student, at in dated if (since := by_target[student].applied_at) is not None and at > since}
     others = ExternalIdentity.objects.filter(student__in=created).exclude(integration=integration_id)
     found.update(pk for pk in others.values_list("student_id", flat=True) if pk)
     mine = ExternalIdentity.objects.filter(integration=integration_id, entity="contact").values("contact")

@@ -19,9 +19,7 @@ def still_enrolled(reading: Reading) -> tuple[list[str], list[issues.Found]]:
     More leavers than the guard lets go are not asked for: they wait for a person. When the system cannot
     answer, those it has not answered for stay enrolled until the next run.
     """
-    rows = Change.objects.filter(
-        run=reading.run, entity="student", kind=Change.Kind.LEFT, status=Change.Status.PLANNED
-    )
+    rows = Change.objects.filter(run=reading.run, entity="student", kind=Change.Kind.LEFT, status=Change.Status.PLANNED)
     leaving = dict(rows.values_list("external_id", "schools"))
     if not leaving or not reading.connector.can_be_asked:
         return [], []

@@ -74,9 +74,7 @@ def plan_missing(reading: Reading) -> Absence:
     else:
         asked, count = ask(reading.connector, absent, rules=reading.rules), len(absent)
     told = objections(asked)
-    return Absence(
-        changes=moves + ([] if told else endings(reading.rules, absent, asked)), issues=told, asked=count
-    )
+    return Absence(changes=moves + ([] if told else endings(reading.rules, absent, asked)), issues=told, asked=count)
 
 
 def snapshot_complete(reading: Reading) -> bool:
@@ -252,9 +250,7 @@ def withhold_kept(run: SyncRun, rules: Rules) -> None:
 
 def _keeps(rules: Rules) -> QuerySet[KeepEnrolled]:
     """The decisions in force on the run's day."""
-    return KeepEnrolled.objects.filter(
-        Q(until=None) | Q(until__gte=rules.today), integration=rules.integration_id
-    )
+    return KeepEnrolled.objects.filter(Q(until=None) | Q(until__gte=rules.today), integration=rules.integration_id)
 
 
 def _remember_missing(reading: Reading, missing: Mapping[str, list[str]]) -> None:
@@ -291,7 +287,5 @@ def _missed_twice(reading: Reading, absent: dict[str, list[str]]) -> dict[str, l
 
 def _last_day(sightings: Iterable[Sighting], schools: list[str], *, rules: Rules) -> dt.date | None:
     """The last day at the schools that miss the student; an old record elsewhere says nothing of it."""
-    days = [
-        s.left for s in sightings if s.status == LEFT and s.left and rules.buildings.get(s.school) in schools
-    ]
+    days = [s.left for s in sightings if s.status == LEFT and s.left and rules.buildings.get(s.school) in schools]
     return max(days) if days else None

@@ -7,16 +7,23 @@ can be entered again.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from contextlib import closing
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from integrations.connectors.base import Connector
 from integrations.connectors.registry import connector_class
-from integrations.errors import ConfigurationError, IntegrationError, RateLimited, TenantChanged
+from integrations.errors import (
+    ConfigurationError,
+    IntegrationError,
+    RateLimited,
+    TenantChanged,
+    UnexpectedError,
+)
 from integrations.models import Change, Integration, RecordIssue, RunPage, SyncRun, UnmappedCode
 from integrations.models.run import Status
 from integrations.runs import lease
@@ -34,6 +41,7 @@ from .settle import settle
 from .undo import finish_undo, plan_undo
 from .verify import closing_status, compare, count, refresh_statistics
 
+logger = logging.getLogger(__name__)
 STAGES = ("fetch", "settle", "missing", "guard")
 
 
@@ -54,6 +62,19 @@ def execute(run_id: int, *, fence: int) -> None:
             _give_back(run, fence, error)
         except IntegrationError as error:
             _fail(run, fence, error)
+        except (lease.LeaseLost, ComeBackLater, OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            logger.exception("run %s failed", run.pk)
+            _fail(run, fence, _unexpected(run, error))
+
+
+def _unexpected(run: SyncRun, error: Exception) -> UnexpectedError:
+    """What to tell of a fault of our own: its kind, never its text, which may name a child."""
+    return UnexpectedError(
+        f"The console met a fault of its own ({type(error).__name__}). What run {run.pk} had written so far stays "
+        "and can be undone; nothing more was written. Tell the people who look after the console the run's number."
+    )
 
 
 def _execute(run: SyncRun, fence: int) -> None:
@@ -167,9 +188,7 @@ def _check_tenant(run: SyncRun, connector: Connector) -> None:
 
 def tenant_seen(integration: Integration) -> Q:
     """Runs that have written anything of this integration."""
-    return Q(
-        integration=integration, status__in=[Status.COMPLETE, Status.COMPLETE_WITH_ISSUES, Status.PARTIAL]
-    )
+    return Q(integration=integration, status__in=[Status.COMPLETE, Status.COMPLETE_WITH_ISSUES, Status.PARTIAL])
 
 
 def _covered(run: SyncRun, rules: Rules) -> list[str]:

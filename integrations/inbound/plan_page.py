@@ -68,9 +68,7 @@ def plan_page(
     start = start or Start()
     plan = PagePlan()
     ours = rules.buildings[school.code]
-    entries = [
-        e for raw, mark in records if (e := decode(raw, mark, school, ours, connector, rules, plan.issues))
-    ]
+    entries = [e for raw, mark in records if (e := decode(raw, mark, school, ours, connector, rules, plan.issues))]
     if not entries:
         return plan
     ids = [entry.external_id for entry in entries]
@@ -104,10 +102,7 @@ def plan_page(
                 plan.changes.append(change_of(entry, student_plan, target=match.student))
             elif match.found:
                 plan.changes.append(unchanged(entry.external_id, entry.ours, target=match.student))
-    found = {entry.external_id: entry for entry in entries if matches[entry.external_id].found}
-    for change in plan.changes:
-        if change.external_id in found:
-            change.state_id = _state_id(found[change.external_id])
+    _name_found(plan, matches)
     _reject_twins(plan, planned)
     speaking = [e for e in plan.entries if e.facts.status == CURRENT and e.external_id not in several]
     add_contacts(run_id, plan, speaking, rules=rules, start=start)
@@ -147,9 +142,7 @@ def decode(
     found += texts
     for one in unmapped:
         found.append(
-            issues.unmapped(
-                raw.external_id, ours, entity=one.entity, code=one.code, field=one.field, fatal=one.fatal
-            )
+            issues.unmapped(raw.external_id, ours, entity=one.entity, code=one.code, field=one.field, fatal=one.fatal)
         )
     if any(one.fatal for one in unmapped):
         return None
@@ -250,8 +243,7 @@ def add_contacts(
     }
     targets = hub.student_ids(rules.integration_id, list(touched)) if touched else {}
     plan.changes += [
-        unchanged(external_id, school, target=targets.get(external_id))
-        for external_id, school in touched.items()
+        unchanged(external_id, school, target=targets.get(external_id)) for external_id, school in touched.items()
     ]
 
 
@@ -268,9 +260,7 @@ def _contact_changes(
     changes: dict[str, PlannedChange] = {}
     for external_id, (contact, school) in spoken.items():
         ours = known.get(external_id)
-        fields, withheld = diff_contact(
-            ours or {}, contact, policy=Policy() if ours is None else rules.policy
-        )
+        fields, withheld = diff_contact(ours or {}, contact, policy=Policy() if ours is None else rules.policy)
         if ours is not None and not fields and not withheld:
             continue
         changes[external_id] = PlannedChange(
@@ -322,6 +312,14 @@ def _planned(run_id: int, entries: Sequence[Entry]) -> Planned:
     return list(rows.order_by("pk").values_list("external_id", "key", "state_id"))
 
 
+def _name_found(plan: PagePlan, matches: Mapping[str, Match]) -> None:
+    """Keep the state ID of students just found by it, so that a second record that claims one shows."""
+    found = {e.external_id: _state_id(e) for e in plan.entries if matches[e.external_id].found}
+    for change in plan.changes:
+        if change.external_id in found:
+            change.state_id = found[change.external_id]
+
+
 def _reject_twins(plan: PagePlan, planned: Planned) -> None:
     """Take out students, new or just found by state ID, who look like another one of the run.
 
@@ -346,9 +344,7 @@ def _reject_twins(plan: PagePlan, planned: Planned) -> None:
         return
     ours = {entry.external_id: entry.ours for entry in plan.entries}
     for external_id in sorted(refused):
-        plan.issues.append(
-            issues.who_is_it(external_id, ours.get(external_id, ""), code="possible_duplicate", other=0)
-        )
+        plan.issues.append(issues.who_is_it(external_id, ours.get(external_id, ""), code="possible_duplicate", other=0))
     plan.withdraw = sorted(shared - set(ours))
     plan.entries = [e for e in plan.entries if e.external_id not in refused]
     plan.changes = [c for c in plan.changes if c.external_id not in refused]

@@ -50,9 +50,7 @@ def start_of(integration_id: int) -> Start:
     return Start(unknown=unknown, empty=unknown and not Student.objects.exists())
 
 
-def resolve(
-    integration_id: int, records: Sequence[StudentRecord], *, start: Start | None = None
-) -> dict[str, Match]:
+def resolve(integration_id: int, records: Sequence[StudentRecord], *, start: Start | None = None) -> dict[str, Match]:
     """External id → Match for every record.
 
     A state id links only when the name or the birth date agrees too; the same name and birth date never
@@ -122,9 +120,7 @@ def _candidates(records: Sequence[StudentRecord]) -> Mapping[str, list[_Person]]
     return found
 
 
-def _without_denied(
-    integration_id: int, candidates: Mapping[str, list[_Person]]
-) -> Mapping[str, list[_Person]]:
+def _without_denied(integration_id: int, candidates: Mapping[str, list[_Person]]) -> Mapping[str, list[_Person]]:
     """Leave out the students of whom a person has said that they are not the same."""
     rows = NotTheSame.objects.filter(integration_id=integration_id, external_id__in=list(candidates))
     denied = set(rows.values_list("external_id", "student_id"))

@@ -91,9 +91,7 @@ def connection_of(integration: Integration, *, today: dt.date) -> Connection:
     """
     return Connection(
         url=integration.url,
-        credentials={
-            name: getattr(integration, name) for name in SECRET_FIELDS if getattr(integration, name)
-        },
+        credentials={name: getattr(integration, name) for name in SECRET_FIELDS if getattr(integration, name)},
         year=_source_year(integration, year_of(today)),
         primary_codes=split_codes(integration.primary_enrollment_codes),
         alternate_codes=split_codes(integration.alternate_enrollment_codes),
@@ -126,9 +124,7 @@ def year_of(day: dt.date) -> AcademicYear:
 def _source_year(integration: Integration, year: AcademicYear) -> int | None:
     if integration.academic_year_id is None:
         return None
-    row = DataEntityMappingValue.objects.filter(
-        mapping_id=integration.academic_year_id, value=year.name
-    ).first()
+    row = DataEntityMappingValue.objects.filter(mapping_id=integration.academic_year_id, value=year.name).first()
     if row is None or not row.external_value.strip().isdigit():
         raise ConfigurationError(
             f"The Academic Year mapping of {integration.name} has no external value for {year.name}. "

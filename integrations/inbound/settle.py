@@ -29,9 +29,7 @@ CHUNK = 500
 def settle(reading: Reading) -> None:
     """Replace every deferred change by what all schools together say. Each chunk is one transaction."""
     while True:
-        changes = list(
-            Change.objects.filter(run=reading.run, deferred=True).order_by("page_id", "id")[:CHUNK]
-        )
+        changes = list(Change.objects.filter(run=reading.run, deferred=True).order_by("page_id", "id")[:CHUNK])
         if not changes:
             return
         _settle_chunk(reading, changes)
@@ -143,9 +141,7 @@ def _stored_facts(
     rows = SourceRecord.objects.filter(integration_id=reading.rules.integration_id, external_id__in=ids)
     by_school: dict[str, list[tuple[str, Facts]]] = defaultdict(list)
     for external_id, school, facts in rows.values_list("external_id", "school", "facts"):
-        if school in reading.rules.buildings and not any(
-            e.school == school for e in entries.get(external_id, [])
-        ):
+        if school in reading.rules.buildings and not any(e.school == school for e in entries.get(external_id, [])):
             by_school[school].append((external_id, msgspec.convert(facts, Facts)))
     others: dict[str, dict[str, Facts]] = defaultdict(dict)
     gone: dict[str, set[str]] = defaultdict(set)

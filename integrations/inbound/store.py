@@ -26,9 +26,7 @@ _ISSUE_COLUMNS = (
 )  # fmt: skip
 
 
-def store_page(
-    page: RunPage, plan: PagePlan, rejected: Sequence[tuple[str, str, str]], *, rules: Rules
-) -> None:
+def store_page(page: RunPage, plan: PagePlan, rejected: Sequence[tuple[str, str, str]], *, rules: Rules) -> None:
     """Insert the page and all that it came to. The caller holds the transaction and checks the fence."""
     page.block = pack(plan.entries)
     page.save(force_insert=True)

@@ -97,9 +97,7 @@ def _invert_students(run: SyncRun, changes: list[Change], today: dt.date) -> lis
         elif not touched:
             planned.append(_planned(change, kind="delete"))
         else:
-            endings = {
-                stay.school: (today, UNDONE_REASON) for stay in held[target].stays if stay.left is None
-            }
+            endings = {stay.school: (today, UNDONE_REASON) for stay in held[target].stays if stay.left is None}
             fields, _ = end_stays(held[target].stays, endings)
             planned.append(_planned(change, fields=fields, withheld={"student": [None, None, "later"]}))
     return planned
@@ -171,9 +169,7 @@ def _shared(run: SyncRun, targets: list[int]) -> set[int]:
 def _still_linked(run: SyncRun, changes: list[Change]) -> set[int]:
     """Created contacts that serve a student even after this undo, which has planned its students already."""
     created = {c.target: c.external_id for c in changes if c.kind == Change.Kind.CREATE and c.target}
-    links = list(
-        StudentContact.objects.filter(contact__in=list(created)).values_list("contact_id", "student_id")
-    )
+    links = list(StudentContact.objects.filter(contact__in=list(created)).values_list("contact_id", "student_id"))
     rows = run.changes.filter(entity="student", target__in={student for _, student in links})
     plans = {target: (kind, fields) for target, kind, fields in rows.values_list("target", "kind", "fields")}
     needed = set()
@@ -187,7 +183,5 @@ def _still_linked(run: SyncRun, changes: list[Change]) -> set[int]:
 
 def _overlaps(path: str, touched: set[str]) -> bool:
     return any(
-        path == other or path.startswith(f"{other}.") or other.startswith(f"{path}.")
-        for other in touched
-        if other
+        path == other or path.startswith(f"{other}.") or other.startswith(f"{path}.") for other in touched if other
     )

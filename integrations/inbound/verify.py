@@ -50,9 +50,7 @@ def compare(run: SyncRun, rules: Rules) -> dict[str, dict[str, int]]:
     pages = RunPage.objects.filter(run=run).values_list("school", "external_ids", "inactive_ids")
     for school, ids, inactive in pages.iterator(chunk_size=50):
         if ids and school in rules.buildings:
-            told[rules.buildings[school]] += (
-                ids.count("\n") + 1 - (inactive.count("\n") + 1 if inactive else 0)
-            )
+            told[rules.buildings[school]] += ids.count("\n") + 1 - (inactive.count("\n") + 1 if inactive else 0)
     here = enrolled_counts(rules)
     return {school: {"system": told[school], "here": here[school]} for school in told}
 
@@ -73,9 +71,9 @@ def refresh_statistics(run: SyncRun) -> None:
 
 def _left_unseen(run: SyncRun) -> int:
     """How many of those who left stand on no page of the run, but were asked for by id."""
-    rows = Change.objects.filter(
-        run=run, entity="student", kind=Change.Kind.LEFT, page=None, page_ids=[]
-    ).exclude(status__in=NOT_COUNTED)
+    rows = Change.objects.filter(run=run, entity="student", kind=Change.Kind.LEFT, page=None, page_ids=[]).exclude(
+        status__in=NOT_COUNTED
+    )
     asked = set(rows.values_list("external_id", flat=True))
     return len(asked - seen_anywhere(run.pk, asked))
 

@@ -201,9 +201,7 @@ class Batch:
             return {}
         known = dict(Family.objects.filter(key__in=keys).values_list("key", "id"))
         if len(known) < len(keys):
-            Family.objects.bulk_create(
-                [Family(key=key) for key in sorted(keys - known.keys())], ignore_conflicts=True
-            )
+            Family.objects.bulk_create([Family(key=key) for key in sorted(keys - known.keys())], ignore_conflicts=True)
             known = dict(Family.objects.filter(key__in=keys).values_list("key", "id"))
         return known
 
@@ -223,9 +221,7 @@ class Batch:
             identities.append((self.integration_id, "student", change.external_id, pk, None))
         bulk.insert(Student, ("id", *_STUDENT_COLUMNS), rows)
         self._identify(identities)
-        changed = [
-            (pk, *_student_row(person, families)) for pk, person in self.people.items() if _differs(person)
-        ]
+        changed = [(pk, *_student_row(person, families)) for pk, person in self.people.items() if _differs(person)]
         bulk.update(Student, _STUDENT_COLUMNS, changed)
         self._link_found()
 
@@ -235,9 +231,7 @@ class Batch:
         if not wanted:
             return
         known = hub.student_ids(self.integration_id, list(wanted))
-        self._identify(
-            [(self.integration_id, "student", e, pk, None) for e, pk in wanted.items() if e not in known]
-        )
+        self._identify([(self.integration_id, "student", e, pk, None) for e, pk in wanted.items() if e not in known])
         self.linked |= wanted
 
     def _identify(self, rows: list[tuple[Any, ...]]) -> None:
@@ -255,18 +249,12 @@ class Batch:
             for path, stay in person.stays.items():
                 if held.get(path) == stay:
                     continue
-                row = tuple(
-                    _date(stay[name]) if name in ("entered", "left") else stay[name] for name in STAY_FIELDS
-                )
+                row = tuple(_date(stay[name]) if name in ("entered", "left") else stay[name] for name in STAY_FIELDS)
                 if path in person.stay_ids:
-                    (ending if stay["left"] or not stay["primary"] else starting).append(
-                        (person.stay_ids[path], *row)
-                    )
+                    (ending if stay["left"] or not stay["primary"] else starting).append((person.stay_ids[path], *row))
                 else:
                     school, year, stint = _stay_key(path)
-                    inserts.append(
-                        (person.held.id, self.places.schools[school], self.places.years[year], stint, *row)
-                    )
+                    inserts.append((person.held.id, self.places.schools[school], self.places.years[year], stint, *row))
         if deletes:
             Enrollment.objects.filter(pk__in=deletes).delete()
         bulk.update(Enrollment, STAY_FIELDS, ending)

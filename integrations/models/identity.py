@@ -55,9 +55,7 @@ class SourceRecord(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["integration", "external_id", "school"], name="one_source_record"
-            ),
+            models.UniqueConstraint(fields=["integration", "external_id", "school"], name="one_source_record"),
         ]
         indexes = [models.Index(fields=["integration", "school"], name="source_record_school")]
 
@@ -79,9 +77,7 @@ class UnmappedCode(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["integration", "entity", "value"], name="one_row_per_unmapped_code"
-            ),
+            models.UniqueConstraint(fields=["integration", "entity", "value"], name="one_row_per_unmapped_code"),
         ]
 
     def __str__(self) -> str:

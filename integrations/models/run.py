@@ -80,9 +80,7 @@ class SyncRun(models.Model):
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-    undoes = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by"
-    )
+    undoes = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by")
     status = models.CharField(max_length=24, choices=Status, default=Status.QUEUED)
     dry_run = models.BooleanField(default=False)
     scope_schools = models.JSONField("only these schools", default=list, blank=True)
@@ -148,9 +146,7 @@ class RunPage(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["run", "resource", "school", "number"], name="a_page_is_read_once"
-            ),
+            models.UniqueConstraint(fields=["run", "resource", "school", "number"], name="a_page_is_read_once"),
         ]
 
     def __str__(self) -> str:
@@ -213,17 +209,13 @@ class Change(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["run", "entity", "external_id"], name="one_change_per_record_and_run"
-            ),
+            models.UniqueConstraint(fields=["run", "entity", "external_id"], name="one_change_per_record_and_run"),
         ]
         indexes = [
             models.Index(fields=["entity", "target"], name="change_of_target"),
             models.Index(fields=["run", "kind", "status"], name="change_kind_of_run"),
             models.Index(fields=["run", "key"], condition=Q(key__isnull=False), name="change_key_of_run"),
-            models.Index(
-                fields=["run", "state_id"], condition=~Q(state_id=""), name="change_state_id_of_run"
-            ),
+            models.Index(fields=["run", "state_id"], condition=~Q(state_id=""), name="change_state_id_of_run"),
         ]
 
     def __str__(self) -> str:

@@ -67,9 +67,7 @@ def checked(run_id: int, fence: int, **changes: object) -> None:
     nothing.
     """
     expires = timezone.now() + dt.timedelta(seconds=LEASE_S)
-    if not SyncRun.objects.filter(pk=run_id, fence=fence, status__in=OPEN).update(
-        lease_expires=expires, **changes
-    ):
+    if not SyncRun.objects.filter(pk=run_id, fence=fence, status__in=OPEN).update(lease_expires=expires, **changes):
         raise LeaseLost(f"Run {run_id} was taken over or ended.")
 
 

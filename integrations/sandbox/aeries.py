@@ -239,10 +239,7 @@ class Aeries(Vendor):
         )
         name = self.style(request).student_id
         return self.listing(
-            [
-                {name: child, "SchoolCode": school, "StudentNumber": number}
-                for child, school, number in touched
-            ]
+            [{name: child, "SchoolCode": school, "StudentNumber": number} for child, school, number in touched]
         )
 
     def page(self, request: Request, found: Sequence[bytes]) -> Page:
@@ -267,9 +264,7 @@ class Aeries(Vendor):
         """Every student record of the school asked for, rendered once per change of the school."""
         number, style, district = int(request.args["school"]), self.style(request), request.district
         key = ("students", bool(request.args.get("extended")), id(district), number, style)
-        return self.cached(
-            key, district.school_version(number), lambda: self.render(request, pairs_of(request, style))
-        )
+        return self.cached(key, district.school_version(number), lambda: self.render(request, pairs_of(request, style)))
 
     def render(self, request: Request, pairs: Iterable[tuple[Child, Enrollment]]) -> list[bytes]:
         """Student records as JSON bytes, extended ones where the path asks for them."""

@@ -86,9 +86,7 @@ def student(child: Child, row: Enrollment, school: School | None, style: Style) 
     grade = row.grade - style.back
     short, long = grade_words(grade)
     races = [*child.races[:5], "", "", "", "", ""]
-    points: dict[str, Any] = (
-        {"AtRiskPoints": "0.0000"} if style.at_risk_points else {"EarlyWarningPoints": 0.0}
-    )
+    points: dict[str, Any] = {"AtRiskPoints": "0.0000"} if style.at_risk_points else {"EarlyWarningPoints": 0.0}
     hispanic = "" if child.hispanic is None else "Y" if child.hispanic else "N"
     parent = child.contacts[0].contact.email if child.contacts else ""
     return {

@@ -149,9 +149,7 @@ class Faults:
         with self._lock:
             return [fault.as_dict() for fault in self.active]
 
-    def take(
-        self, codes: Iterable[str], path: str, when: Callable[[Fault], bool] | None = None
-    ) -> list[Fault]:
+    def take(self, codes: Iterable[str], path: str, when: Callable[[Fault], bool] | None = None) -> list[Fault]:
         """The faults of these codes that spoil this request, each counted as applied once more.
 
         `when` says whether a fault fits the request at all (its school, its place in the paging); a request
@@ -162,9 +160,7 @@ class Faults:
                 return []
             wanted, found = set(codes), []
             for fault in self.active:
-                if fault.code not in wanted or (
-                    fault.path and not re.search(fault.path, path, re.IGNORECASE)
-                ):
+                if fault.code not in wanted or (fault.path and not re.search(fault.path, path, re.IGNORECASE)):
                     continue
                 if when is not None and not when(fault):
                     continue

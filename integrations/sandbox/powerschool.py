@@ -159,9 +159,7 @@ class PowerSchool(Vendor):
         """Versions and the plugin's page sizes; needs no token, so it proves none."""
         others = ("course", "section", "section_enrollment", "staff", "term", "schema_table_query")
         sizes = {f"{name}_max_page_size": 100 for name in others}
-        single_sign_on = {
-            f"sso_enabled_{who}": "false" for who in ("admin", "guardian", "student", "teacher")
-        }
+        single_sign_on = {f"sso_enabled_{who}": "false" for who in ("admin", "guardian", "student", "teacher")}
         uptime = f"0 days {(datetime.now(UTC) - self.started).seconds // 60} minutes"
         found = {
             **sizes,

@@ -118,9 +118,7 @@ def _addresses(contact: Contact) -> list[dict[str, Any]]:
     ]
 
 
-def _student(
-    child: Child, link: ContactLink, where: Standing, schools: dict[int, School], year: int
-) -> dict[str, Any]:
+def _student(child: Child, link: ContactLink, where: Standing, schools: dict[int, School], year: int) -> dict[str, Any]:
     number = child.dcid * 100 + link.sequence
     school = schools.get(where.school_number)
     return {

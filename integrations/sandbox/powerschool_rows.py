@@ -146,9 +146,7 @@ def _demographics(child: Child, where: Standing) -> dict[str, Any]:
         "gender": child.gender,
         "birth_date": child.birth_date.isoformat(),
         "district_entry_date": child.district_entered.isoformat() if child.district_entered else "",
-        "projected_graduation_year": 0
-        if unset or where.entered is None
-        else where.entered.year + 13 - where.grade,
+        "projected_graduation_year": 0 if unset or where.entered is None else where.entered.year + 13 - where.grade,
     }
 
 
@@ -214,11 +212,7 @@ def _contact(child: Child, where: Standing) -> dict[str, Any]:
         phone = link.contact.mobile_phone or link.contact.home_phone or link.contact.work_phone
         found[f"emergency_phone{place}"] = dashed(phone)
     found["guardian_email"] = next(
-        (
-            link.contact.email
-            for link in links
-            if link.contact.email and not link.emergency and not link.restricted
-        ),
+        (link.contact.email for link in links if link.contact.email and not link.emergency and not link.restricted),
         "",
     )
     for name, relationship in (("mother", "10"), ("father", "11")):
@@ -305,7 +299,5 @@ EXTENSIONS: dict[str, Callable[[Child], dict[str, str]]] = {
 
 def _extension(name: str, values: dict[str, str], child: Child) -> dict[str, Any]:
     """One extension table; values stay text even when numeric, `recordFound` may be false (both seen)."""
-    filled = [
-        {"name": key, "type": "String", "value": Literal(value)} for key, value in values.items() if value
-    ]
+    filled = [{"name": key, "type": "String", "value": Literal(value)} for key, value in values.items() if value]
     return {"recordFound": bool(filled) and child.household % 4 != 0, "name": name, "_field": filled}

@@ -38,6 +38,4 @@ def start(
     Without `district` it shows a generated one of `students` children. `truth_path=` also writes the truth
     log as JSON lines; any other keyword is a switch of the vendor (its class lists them).
     """
-    return start_vendor(
-        vendor_class(key), district, students=students, seed=seed, port=port, host=host, **switches
-    )
+    return start_vendor(vendor_class(key), district, students=students, seed=seed, port=port, host=host, **switches)

@@ -182,9 +182,7 @@ def start_vendor(
 class _Server(ThreadingHTTPServer):
     daemon_threads, block_on_close, request_queue_size, allow_reuse_address = True, False, 128, True
 
-    def __init__(
-        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], sandbox: Sandbox
-    ) -> None:
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         self.open_sockets: set[Any] = set()
         super().__init__(address, handler)
@@ -247,9 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def head(self, answer: Answer, length: int) -> None:
         """Write the status line and headers."""
-        phrase = (
-            HTTPStatus(answer.status).phrase if answer.status in HTTPStatus._value2member_map_ else "Status"
-        )
+        phrase = HTTPStatus(answer.status).phrase if answer.status in HTTPStatus._value2member_map_ else "Status"
         self.send_response(answer.status, phrase)
         if answer.status != 204:
             self.send_header("Content-Type", answer.content_type)

@@ -136,9 +136,7 @@ def _spoil_wire(fault: Fault, handler: _Handler, answer: Answer) -> None:
         handler.close_connection = True
     else:
         handler.head(answer, len(answer.body))
-        sent = sum(
-            1 for _ in handler.drip(answer.body, fault.settings["interval"], fault.settings["seconds"])
-        )
+        sent = sum(1 for _ in handler.drip(answer.body, fault.settings["interval"], fault.settings["seconds"]))
         if fault.settings["finish"]:
             handler.wfile.write(answer.body[sent:])
         else:
@@ -170,9 +168,7 @@ def finish(vendor: Vendor, faults: Faults, request: Request, result: Result) -> 
 
 def _finish_count(faults: Faults, path: str, result: Count) -> tuple[Answer, list[str]]:
     codes, value = list[str](), result.value
-    for fault in faults.take(
-        ("F43", "F45"), path, lambda one: one.code == "F43" or _in_school(one, result.school)
-    ):
+    for fault in faults.take(("F43", "F45"), path, lambda one: one.code == "F43" or _in_school(one, result.school)):
         codes.append(fault.code)
         value = max(0, value + fault.settings["by"]) if fault.code == "F43" else 0
     return Answer(200, result.wrap(value)), codes

@@ -193,9 +193,7 @@ class Vendor:
 
     def json(self, value: Any, status: int = 200, rows: int | None = None) -> Answer:
         """A JSON answer of a Python value."""
-        return Answer(
-            status, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), rows=rows
-        )
+        return Answer(status, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), rows=rows)
 
     def cached(self, key: Any, version: int, build: Callable[[], list[bytes]]) -> list[bytes]:
         """The rendered rows of `key`, built anew when `version` differs from the one they were built for."""

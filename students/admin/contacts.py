@@ -85,9 +85,7 @@ class ContactAdmin(HistoryAdmin):
     @display(description="Students")
     def children(self, contact: Contact) -> str:
         """The contact's students, at most three by name."""
-        names = [
-            f"{link.student.first_name} {link.student.last_name}" for link in contact.student_links.all()
-        ]
+        names = [f"{link.student.first_name} {link.student.last_name}" for link in contact.student_links.all()]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         return or_dash(", ".join(names[:3]) + more)
 

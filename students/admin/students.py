@@ -68,9 +68,7 @@ class FieldLockInline(TabularInline):
 class StudentAdmin(HistoryAdmin):
     """Students."""
 
-    empty_hint = (
-        "Students come with the first import: open SIS Integrations and press the refresh icon of one."
-    )
+    empty_hint = "Students come with the first import: open SIS Integrations and press the refresh icon of one."
     empty_without_add = True
     form = StudentForm
     list_display = ("name", "student_id", "grade", "school", "born", "status_label")
@@ -234,9 +232,7 @@ class StudentAdmin(HistoryAdmin):
             ],
         )
         page = reverse("admin:students_family_change", args=[student.family.pk])
-        return format_html(
-            '{} (<a class="console-link" href="{}">why</a>)', names or "No other student", page
-        )
+        return format_html('{} (<a class="console-link" href="{}">why</a>)', names or "No other student", page)
 
 
 admin.site.register(Student, StudentAdmin)

@@ -55,9 +55,7 @@ class Enrollment(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["school", "student"], condition=Q(left__isnull=True), name="current_enrollment"
-            ),
+            models.Index(fields=["school", "student"], condition=Q(left__isnull=True), name="current_enrollment"),
         ]
 
     def __str__(self) -> str:

@@ -27,12 +27,8 @@ class FieldOwnership(models.Model):
 
     entity = models.CharField(max_length=12, choices=Entity, default=Entity.STUDENT)
     field = models.CharField(max_length=40)
-    owner = models.CharField(
-        max_length=64, blank=True, help_text="Blank: any integration that reads the student"
-    )
-    when_blank = models.CharField(
-        "when the source is blank", max_length=8, choices=WhenBlank, default=WhenBlank.KEEP
-    )
+    owner = models.CharField(max_length=64, blank=True, help_text="Blank: any integration that reads the student")
+    when_blank = models.CharField("when the source is blank", max_length=8, choices=WhenBlank, default=WhenBlank.KEEP)
 
     class Meta:
         verbose_name_plural = "field ownership"
@@ -70,9 +66,7 @@ class SchoolScope(models.Model):
     school = models.ForeignKey(School, on_delete=models.CASCADE)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["user", "school"], name="one_scope_per_user_and_school")
-        ]
+        constraints = [models.UniqueConstraint(fields=["user", "school"], name="one_scope_per_user_and_school")]
 
     def __str__(self) -> str:
         return f"{self.user}: {self.school}"

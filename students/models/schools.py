@@ -16,9 +16,7 @@ class School(models.Model):
     code = models.CharField("school code", max_length=32, unique=True)
     name = models.CharField(max_length=160)
     low_grade = models.CharField("lowest grade", max_length=4, blank=True, choices=list(GRADE_LEVELS.items()))
-    high_grade = models.CharField(
-        "highest grade", max_length=4, blank=True, choices=list(GRADE_LEVELS.items())
-    )
+    high_grade = models.CharField("highest grade", max_length=4, blank=True, choices=list(GRADE_LEVELS.items()))
     active = models.BooleanField(default=True)
 
     class Meta:

@@ -62,9 +62,7 @@ class Student(models.Model):
     mailing_state = models.CharField(max_length=2, blank=True, choices=list(STATES.items()))
     mailing_postal_code = models.CharField("mailing ZIP code", max_length=16, blank=True)
     pin = models.CharField("PIN (POS ID)", max_length=32, blank=True)
-    family = models.ForeignKey(
-        Family, null=True, blank=True, on_delete=models.SET_NULL, related_name="students"
-    )
+    family = models.ForeignKey(Family, null=True, blank=True, on_delete=models.SET_NULL, related_name="students")
     status = models.CharField(max_length=8, choices=Status, default=Status.CURRENT)
     # Derived from the names on every write, because no database folds accents alike.
     name_key = models.CharField(max_length=200, editable=False)

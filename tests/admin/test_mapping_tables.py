@@ -123,9 +123,7 @@ def test_export_escapes_formulas_and_import_takes_them_back(registrar: Client) -
     mapping = mapping_of("gender", codes)
     other = mapping_of("gender", {})
 
-    response = registrar.post(
-        f"{VALUES}export/?mapping__id__exact={mapping.pk}", {"format": CSV, "resource": "0"}
-    )
+    response = registrar.post(f"{VALUES}export/?mapping__id__exact={mapping.pk}", {"format": CSV, "resource": "0"})
     exported = response.content.decode("utf-8-sig")
     _confirm(registrar, _upload(registrar, other, exported))
 

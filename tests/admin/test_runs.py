@@ -50,9 +50,7 @@ def _run(school: School, **values: Any) -> SyncRun:
 def _held(school: School, *, drops: int = 2, codes: tuple[str, ...] = ("drops",), **values: Any) -> SyncRun:
     run = _run(school, status="held", planned_at=timezone.now(), finished=None, **values)
     for _ in range(drops):
-        change_of(
-            enrolled(school), run=run, schools=[school.code], kind="drop", status="planned", fields=DROPPED
-        )
+        change_of(enrolled(school), run=run, schools=[school.code], kind="drop", status="planned", fields=DROPPED)
     message = f"Enrollments would end at school {school.code}: 2 of 10 students (20 %)."
     run.guard = {"reasons": [{"code": code, "school": school.code, "message": message} for code in codes]}
     run.plan_hash = plan_hash(run.pk)
@@ -121,9 +119,7 @@ def test_change_is_told_in_words(registrar: Client) -> None:
     school = _school()
     run = _run(school)
     contact = ContactFactory.create(first_name="Maria", last_name="Ramirez")
-    ExternalIdentityFactory.create(
-        integration=run.integration, entity="contact", external_id="77", contact=contact
-    )
+    ExternalIdentityFactory.create(integration=run.integration, entity="contact", external_id="77", contact=contact)
     change = change_of(
         enrolled(school),
         run=run,
@@ -269,9 +265,7 @@ def test_approve_with_unsaved_decisions_saves_them_and_asks_again(approver: Clie
     first = run.changes.order_by("pk").first()
     assert first is not None
 
-    response = _decide(
-        approver, run, "approve", **{f"decision-{first.pk}": "keep", f"reason-{first.pk}": "Homebound"}
-    )
+    response = _decide(approver, run, "approve", **{f"decision-{first.pk}": "keep", f"reason-{first.pk}": "Homebound"})
 
     assert "look at it once more" in response.content.decode()
     assert SyncRun.objects.get(pk=run.pk).status == "held"

@@ -51,9 +51,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("model", PLACES)
-def test_list_holds_the_schools_of_the_person_only(
-    sign_in: Any, district: dict[str, Any], model: str
-) -> None:
+def test_list_holds_the_schools_of_the_person_only(sign_in: Any, district: dict[str, Any], model: str) -> None:
     client = sign_in(*FULL, schools=("101",))
 
     found = client.get(f"/admin/{PLACES[model]}/{model}/").context["cl"].result_list
@@ -65,9 +63,7 @@ WITH_HISTORY = [(model, "history") for model in ("student", "contact", "enrollme
 
 
 @pytest.mark.parametrize(("model", "page"), [*((model, "change") for model in PLACES), *WITH_HISTORY])
-def test_page_of_another_school_does_not_exist(
-    sign_in: Any, district: dict[str, Any], model: str, page: str
-) -> None:
+def test_page_of_another_school_does_not_exist(sign_in: Any, district: dict[str, Any], model: str, page: str) -> None:
     client = sign_in(*FULL, schools=("101",))
     folder = f"/admin/{PLACES[model]}/{model}"
 
@@ -81,9 +77,7 @@ def test_past_version_of_another_school_does_not_exist(sign_in: Any, district: d
     student = district["theirs student"]
     version = student.history.first()
 
-    response = sign_in(*FULL, schools=("101",)).get(
-        f"/admin/students/student/{student.pk}/history/{version.pk}/"
-    )
+    response = sign_in(*FULL, schools=("101",)).get(f"/admin/students/student/{student.pk}/history/{version.pk}/")
 
     assert response.status_code == 404
 
@@ -136,14 +130,10 @@ def test_import_of_a_limited_person_covers_their_schools(sign_in: Any, district:
     assert SyncRun.objects.get(status="queued").scope_schools == ["101"]
 
 
-def test_import_of_a_person_without_a_covered_school_is_refused(
-    sign_in: Any, district: dict[str, Any]
-) -> None:
+def test_import_of_a_person_without_a_covered_school_is_refused(sign_in: Any, district: dict[str, Any]) -> None:
     client = sign_in(*FULL, schools=("103",))
 
-    response = client.post(
-        f"/admin/integrations/integration/{district['run'].integration_id}/run/", follow=True
-    )
+    response = client.post(f"/admin/integrations/integration/{district['run'].integration_id}/run/", follow=True)
 
     assert "covers none of your schools" in response.content.decode()
     assert not SyncRun.objects.filter(status="queued").exists()

@@ -194,9 +194,7 @@ def test_ownership_is_chosen_by_label_and_stored_by_key(registrar: Client) -> No
     page = "/admin/students/fieldownership/add/"
 
     shown = registrar.get(page).content.decode()
-    registrar.post(
-        page, {"which": "contact.work_phone", "owner": integration.owner_key, "when_blank": "clear"}
-    )
+    registrar.post(page, {"which": "contact.work_phone", "owner": integration.owner_key, "when_blank": "clear"})
     listed = registrar.get("/admin/students/fieldownership/").content.decode()
 
     stored = FieldOwnership.objects.get()

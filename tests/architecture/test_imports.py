@@ -20,9 +20,7 @@ RAW_SOCKET = re.compile(r"socket\.(socket|create_connection|create_server)\b|fro
 # `reasons` reads the exceptions of these libraries and sends nothing.
 MAY_OPEN = ("integrations.http", "integrations.reasons", "integrations.sandbox")
 VENDORS = sorted(
-    folder.name
-    for folder in (ROOT / "integrations/connectors").iterdir()
-    if (folder / "__init__.py").exists()
+    folder.name for folder in (ROOT / "integrations/connectors").iterdir() if (folder / "__init__.py").exists()
 )
 
 

@@ -35,9 +35,7 @@ def test_requirement_file_names_no_host(path: Path) -> None:
 def test_every_requirement_is_pinned_and_hashed(path: Path) -> None:
     text = re.sub(r"^\s*#.*\n", "", path.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
 
-    assert [
-        line for line in text.splitlines() if line.strip() and not re.search(r"==.*--hash=sha256:", line)
-    ] == []
+    assert [line for line in text.splitlines() if line.strip() and not re.search(r"==.*--hash=sha256:", line)] == []
 
 
 def test_no_lock_file_that_records_hosts() -> None:

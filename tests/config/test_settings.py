@@ -152,9 +152,7 @@ def test_no_script_stands_in_a_page(client: Client) -> None:
 def test_administrator_lands_on_the_dashboard(client: Client) -> None:
     User.objects.create_superuser("admin", password="a-long-password")
 
-    answer = client.post(
-        reverse("admin:login"), {"username": "admin", "password": "a-long-password"}, follow=True
-    )
+    answer = client.post(reverse("admin:login"), {"username": "admin", "password": "a-long-password"}, follow=True)
 
     assert answer.redirect_chain[-1][0] == reverse("admin:index")
     assert answer.status_code == 200
@@ -186,9 +184,7 @@ def test_tables_of_the_queue_are_not_shown_to_staff() -> None:
     assert shown.isdisjoint({"django_celery_beat", "axes"})
 
 
-@pytest.mark.parametrize(
-    "page", ["auth_user_changelist", "auth_user_add", "auth_group_changelist", "auth_group_add"]
-)
+@pytest.mark.parametrize("page", ["auth_user_changelist", "auth_user_add", "auth_group_changelist", "auth_group_add"])
 @pytest.mark.django_db
 def test_people_pages_open(admin_client: Client, page: str) -> None:
     assert admin_client.get(reverse(f"admin:{page}")).status_code == 200

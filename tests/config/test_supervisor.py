@@ -141,9 +141,7 @@ def test_children_end_when_the_supervisor_is_killed() -> None:
         f"child = Child('web', [sys.executable, '-c', {FOREVER!r}], dict(os.environ))\n"
         "s = Supervisor([child], say=lambda line: print(child.process.pid, flush=True))\ns.run()"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], env=ENV, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", program], env=ENV, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
         process.kill()

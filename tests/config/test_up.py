@@ -54,9 +54,7 @@ class Console:
         found = {}
         for pid in _children_of(self.process.pid):
             line = Path(f"/proc/{pid}/cmdline").read_text()
-            found.update(
-                {name: pid for name in ("gunicorn", "worker", "beat", "sandbox") if f"\0{name}\0" in line}
-            )
+            found.update({name: pid for name in ("gunicorn", "worker", "beat", "sandbox") if f"\0{name}\0" in line})
         return found
 
     def get(self, path: str) -> tuple[int, str]:

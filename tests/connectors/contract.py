@@ -160,9 +160,7 @@ def test_records_say_what_the_district_says(tidy: Sandbox) -> None:
         assert record.enrollment.grade_level == str(child.primary.grade)
         assert isinstance(record.contacts, tuple)
         links = sorted(child.contacts, key=lambda link: (link.order, link.sequence))
-        assert [contact.first_name for contact in record.contacts] == [
-            link.contact.first_name for link in links
-        ]
+        assert [contact.first_name for contact in record.contacts] == [link.contact.first_name for link in links]
         assert [contact.order for contact in record.contacts] == list(range(1, len(links) + 1))
 
 

@@ -93,9 +93,7 @@ def test_what_is_no_building_is_told(sis: Sandbox) -> None:
     ],
 )
 @pytest.mark.parametrize("as_list", [True, False])
-def test_single_school_may_be_a_list_or_an_object(
-    listed: dict[str, Any], building: bool, as_list: bool
-) -> None:
+def test_single_school_may_be_a_list_or_an_object(listed: dict[str, Any], building: bool, as_list: bool) -> None:
     body = json.dumps([listed] if as_list else listed).encode()
     with served(always(200, body)) as web:
         connector = AeriesConnector(

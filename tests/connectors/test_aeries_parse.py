@@ -81,9 +81,7 @@ def raw(value: dict[str, Any]) -> Raw:
     return Raw(json.dumps(value).encode())
 
 
-def record_of(
-    *contacts: dict[str, Any], student: dict[str, Any] | None = None, **values: Any
-) -> StudentRecord:
+def record_of(*contacts: dict[str, Any], student: dict[str, Any] | None = None, **values: Any) -> StudentRecord:
     """The canonical record of the student with changed values; contacts are read when there are any."""
     merged = {**(STUDENT if student is None else student), **values}
     parts: list[bytes | Raw] = [raw(merged)]
@@ -96,9 +94,7 @@ def record_of(
 
 def facts_of(connection: Connection | None = None, **values: Any) -> Facts | None:
     """The facts of the student with changed values."""
-    return student_row(
-        raw({**STUDENT, **values}), facts_reader(connection or Connection(url="")), "110"
-    ).facts
+    return student_row(raw({**STUDENT, **values}), facts_reader(connection or Connection(url="")), "110").facts
 
 
 @pytest.mark.parametrize(
@@ -316,9 +312,7 @@ def test_contacts_with_equal_orders_are_ranked_by_sequence() -> None:
 
 
 def test_contact_with_a_mailing_name_only_keeps_it_and_one_that_says_nothing_is_left_out() -> None:
-    nothing = dict.fromkeys(
-        ("FirstName", "LastName", "MailingName", "HomePhone", "WorkPhone", "CellPhone"), ""
-    )
+    nothing = dict.fromkeys(("FirstName", "LastName", "MailingName", "HomePhone", "WorkPhone", "CellPhone"), "")
     record = record_of({"FirstName": "", "LastName": ""}, {**nothing, "SequenceNumber": 2, "ContactOrder": 4})
 
     assert isinstance(record.contacts, tuple)

@@ -68,10 +68,7 @@ def test_address_is_refused_when_it_cannot_be_used(url: str, sentence: str) -> N
 
 @pytest.mark.parametrize("allowed", ["10.0.0.5", "10.0.0.5:8080", " 10.0.0.5:8080 "])
 def test_private_address_is_taken_when_the_host_is_allowed(allowed: str) -> None:
-    assert (
-        checked_address("http://10.0.0.5:8080/x?y=1#z", frozenset({allowed})).geturl()
-        == "http://10.0.0.5:8080/x"
-    )
+    assert checked_address("http://10.0.0.5:8080/x?y=1#z", frozenset({allowed})).geturl() == "http://10.0.0.5:8080/x"
 
 
 @pytest.mark.parametrize("allowed", ["10.0.0.5:8081", "10.0.0.50", "example.org"])
@@ -109,12 +106,8 @@ def test_unknown_certificate_is_refused_with_the_reason(tmp_path: Path) -> None:
     assert caught.value.__cause__ is caught.value.__context__ is None
 
 
-@pytest.mark.parametrize(
-    ("name", "days", "reason"), [("other.example", 1, "match"), ("127.0.0.1", -1, "expired")]
-)
-def test_unfit_certificate_is_refused_with_the_reason(
-    tmp_path: Path, name: str, days: int, reason: str
-) -> None:
+@pytest.mark.parametrize(("name", "days", "reason"), [("other.example", 1, "match"), ("127.0.0.1", -1, "expired")])
+def test_unfit_certificate_is_refused_with_the_reason(tmp_path: Path, name: str, days: int, reason: str) -> None:
     tls = certificate(tmp_path, name=name, days=days)
     with served(always(200), tls=tls) as web, pytest.raises(CertificateRefused, match=reason):
         client(web, ca_bundle=str(tls)).get("/")
@@ -323,9 +316,7 @@ def test_no_content_is_an_answer() -> None:
         ("http://[broken", UnusableAnswer, "redirects"),
     ],
 )
-def test_redirect_is_told_and_never_followed(
-    location: str, kind: type[IntegrationError], sentence: str
-) -> None:
+def test_redirect_is_told_and_never_followed(location: str, kind: type[IntegrationError], sentence: str) -> None:
     with served(always(302, b"", Location=location)) as web, pytest.raises(kind, match=sentence) as caught:
         client(web).get("/")
 

@@ -172,18 +172,12 @@ def test_single_school_is_a_list_too(sis: Sandbox) -> None:
 def test_only_enrolled_and_pre_registered_students_are_asked_for(sis: Sandbox) -> None:
     with connected(sis) as connector:
         one_school(connector, sis)
-    asked = [
-        entry["query"]["q"]
-        for entry in sis.truth
-        if "/student" in entry["path"] and "/school/" in entry["path"]
-    ]
+    asked = [entry["query"]["q"] for entry in sis.truth if "/student" in entry["path"] and "/school/" in entry["path"]]
 
     assert set(asked) == {"school_enrollment.enroll_status==(A,P)"}
 
 
-@pytest.mark.parametrize(
-    ("source", "kind"), [("contacts_api", tuple), ("student_record", tuple), ("none", None)]
-)
+@pytest.mark.parametrize(("source", "kind"), [("contacts_api", tuple), ("student_record", tuple), ("none", None)])
 def test_contacts_come_from_where_the_option_says(sis: Sandbox, source: str, kind: type | None) -> None:
     with connected(sis, options={"contacts": source}) as connector:
         school = school_of(connector, sis.district.real_schools[0].number)

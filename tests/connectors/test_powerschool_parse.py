@@ -106,21 +106,15 @@ def raw(value: Any) -> Raw:
     return Raw(json.dumps(value).encode())
 
 
-def linked(
-    contact_id: int = 7, sequence: int = 2, *, link: dict[str, Any] | None = None, **detail: Any
-) -> Raw:
+def linked(contact_id: int = 7, sequence: int = 2, *, link: dict[str, Any] | None = None, **detail: Any) -> Raw:
     """The contact with another id and sequence, its link and the detail of today changed."""
     to_student = CONTACT["contactStudents"][1]
     details = [{**to_student["studentDetails"][1], **detail}]
     changed = {**to_student, "sequence": sequence, "studentDetails": details, **(link or {})}
-    return raw(
-        {**CONTACT, "contactId": contact_id, "firstName": f"C{contact_id}", "contactStudents": [changed]}
-    )
+    return raw({**CONTACT, "contactId": contact_id, "firstName": f"C{contact_id}", "contactStudents": [changed]})
 
 
-def record_of(
-    *contacts: Raw, drop: tuple[str, ...] = (), today: dt.date = TODAY, **values: Any
-) -> StudentRecord:
+def record_of(*contacts: Raw, drop: tuple[str, ...] = (), today: dt.date = TODAY, **values: Any) -> StudentRecord:
     """The canonical record of the student with changed members; contacts are read when there are any."""
     student = {key: value for key, value in {**STUDENT, **values}.items() if key not in drop}
     parts = (raw(student), CONTACTS_FOLLOW, b"0", *contacts) if contacts else (raw(student),)
@@ -245,9 +239,7 @@ def test_blank_leaf_of_an_expansion_is_a_blank() -> None:
         ({}, None),
     ],
 )
-def test_ethnicity_is_the_federal_answer_else_the_districts_code(
-    found: dict[str, Any], ethnicity: object
-) -> None:
+def test_ethnicity_is_the_federal_answer_else_the_districts_code(found: dict[str, Any], ethnicity: object) -> None:
     assert record_of(ethnicity_race=found).ethnicity == ethnicity
 
 

@@ -111,7 +111,5 @@ class ExternalIdentityFactory(DjangoModelFactory):
 
 def change_of(student: Student, *, run: SyncRun, schools: list[str], **values: Any) -> Change:
     """A change of one of our students in a run."""
-    made: Change = ChangeFactory.create(
-        run=run, student=student, target=student.pk, schools=schools, **values
-    )
+    made: Change = ChangeFactory.create(run=run, student=student, target=student.pk, schools=schools, **values)
     return made

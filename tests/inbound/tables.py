@@ -16,6 +16,4 @@ TABLES: tuple[type[models.Model], ...] = (
 
 def everything() -> dict[str, list[dict[str, Any]]]:
     """Table → all its rows with their primary keys."""
-    return {
-        table.__name__: list(table._default_manager.order_by("pk").values()) for table in TABLES
-    }
+    return {table.__name__: list(table._default_manager.order_by("pk").values()) for table in TABLES}

@@ -144,8 +144,8 @@ def tells(run: SyncRun, world: World, codes: tuple[str, ...]) -> bool:
     told = world.issues(run, severity="run")
     assert exit_status(run) == 4
     assert {issue["code"] for issue in run_as_json(run)["issues"]} >= {issue.code for issue in told}
-    return bool(told) and all(one.message and one.remedy for one in told) and bool(
-        {one.code for one in told} & set(codes)
+    return (
+        bool(told) and all(one.message and one.remedy for one in told) and bool({one.code for one in told} & set(codes))
     )
 
 
@@ -247,17 +247,13 @@ class Mover:
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16, 18])
 @pytest.mark.parametrize(("from_", "to"), [(110, 130), (130, 110), (110, 120)])
-def test_a_child_who_moves_at_any_time_is_never_dropped(
-    world: World, from_: int, to: int, after: int
-) -> None:
+def test_a_child_who_moves_at_any_time_is_never_dropped(world: World, from_: int, to: int, after: int) -> None:
     test_a_child_who_moves_while_being_read_is_never_dropped(world, from_, to, after)
 
 
 @pytest.mark.parametrize("after", [2, 5, 8, 11])
 @pytest.mark.parametrize(("from_", "to"), [(110, 130), (130, 110)])
-def test_a_child_who_moves_while_being_read_is_never_dropped(
-    world: World, from_: int, to: int, after: int
-) -> None:
+def test_a_child_who_moves_while_being_read_is_never_dropped(world: World, from_: int, to: int, after: int) -> None:
     before = enrolled()
     movers = [child for child in world.settled() if child.enrollments[0].school == from_][2:5]
     mover = Mover(world, movers, to=to, after=after)

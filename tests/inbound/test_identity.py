@@ -57,9 +57,7 @@ def settled(world: World, *, rejected: int = 0) -> None:
 
 
 @pytest.mark.parametrize("differs", ["nothing", "last name", "birth date"])
-def test_a_student_we_hold_is_linked_by_state_id_when_name_or_birth_date_agrees(
-    world: World, differs: str
-) -> None:
+def test_a_student_we_hold_is_linked_by_state_id_when_name_or_birth_date_agrees(world: World, differs: str) -> None:
     child = world.settled()[0]
     values = {"nothing": {}, "last name": {"last_name": "Before"}, "birth date": {"birth_date": None}}[differs]
     held = a_student(child, **values)
@@ -119,9 +117,7 @@ def test_two_records_that_claim_one_student_by_state_id_are_both_refused(world: 
 
 def test_namesakes_born_on_one_day_are_not_two_students_unseen(world: World) -> None:
     one, two = world.settled()[0], world.settled()[-1]
-    world.district.change(
-        two.id, first_name=one.first_name, last_name=one.last_name, birth_date=one.birth_date
-    )
+    world.district.change(two.id, first_name=one.first_name, last_name=one.last_name, birth_date=one.birth_date)
     run = world.sync()
     assert [code for code, _ in codes(world, run)] == ["possible_duplicate"]
     assert run.counts["created"] == 39

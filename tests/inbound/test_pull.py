@@ -32,9 +32,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 def adds_up(run: SyncRun) -> bool:
     """Whether every student received is counted once."""
     parts = ("created", "updated", "unchanged", "reopened", "rejected", "inactive", "left")
-    return bool(run.counts["received"] == sum(run.counts[name] for name in parts)) and min(
-        run.counts.values()
-    ) >= 0
+    return bool(run.counts["received"] == sum(run.counts[name] for name in parts)) and min(run.counts.values()) >= 0
 
 
 def test_the_first_pull_of_a_messy_district_holds_what_the_district_holds(world: World) -> None:

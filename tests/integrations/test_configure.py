@@ -45,8 +45,7 @@ def a_file() -> dict[str, Any]:
         "schools": [{"code": "A1", "name": "Alder"}, {"code": "A2", "name": "Bluff", "low_grade": "K"}],
         "academic_years": [{"name": "2026-2027", "starts": "2026-08-01", "ends": "2027-06-15"}],
         "data_entity_mappings": [
-            {"name": f"My {entity}", "entity": entity, "values": {**values}}
-            for entity, values in ENTITIES.items()
+            {"name": f"My {entity}", "entity": entity, "values": {**values}} for entity, values in ENTITIES.items()
         ],
         "integrations": [
             {
@@ -162,9 +161,7 @@ def test_a_secret_comes_from_the_environment_when_named() -> None:
     content = a_file()
     content["integrations"][0]["credentials"] = {"token": {"env": "MY_TOKEN"}}
 
-    assert refusal(content) == (
-        "integrations[0].credentials.token: the environment variable MY_TOKEN is not set."
-    )
+    assert refusal(content) == ("integrations[0].credentials.token: the environment variable MY_TOKEN is not set.")
     store(content, MY_TOKEN="from outside")
     assert Integration.objects.get().token == "from outside"
 

@@ -27,9 +27,7 @@ STUDENTS = 120
 @pytest.fixture
 def seeded(db: None, settings: Any) -> Any:
     """The demo, with its servers running."""
-    servers = {
-        vendor: start(vendor, students=STUDENTS, seed=1 + position) for position, vendor in enumerate(SERVERS)
-    }
+    servers = {vendor: start(vendor, students=STUDENTS, seed=1 + position) for position, vendor in enumerate(SERVERS)}
     settings.SIS_ALLOWED_HOSTS = [server.url.split("/")[2] for server in servers.values()]
     for name in REGISTRAR_GROUPS:
         Group.objects.get_or_create(name=name)
@@ -64,9 +62,7 @@ def test_every_integration_satisfies_its_form_when_seeded(seeded: Any) -> None:
         assert check(values, system=one.system, existing=False) == {}
         assert hidden_fields_with_values(values, system=one.system) == []
         mapped = {field: getattr(one, field) for field in MAPPING_FIELDS if getattr(one, field)}
-        assert {field: mapping.entity for field, mapping in mapped.items()} == {
-            field: field for field in mapped
-        }
+        assert {field: mapping.entity for field, mapping in mapped.items()} == {field: field for field in mapped}
 
 
 def test_building_mapping_lists_the_schools_of_the_server(seeded: Any) -> None:

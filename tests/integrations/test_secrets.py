@@ -89,9 +89,7 @@ def test_rotation_puts_every_secret_under_the_new_key(stored: Callable[[], str],
     assert "1 secrets" in said.getvalue()
 
 
-def test_rotation_changes_nothing_when_one_secret_is_unreadable(
-    stored: Callable[[], str], settings: Settings
-) -> None:
+def test_rotation_changes_nothing_when_one_secret_is_unreadable(stored: Callable[[], str], settings: Settings) -> None:
     Integration.objects.create(name="South", system="aeries", url="https://south.example.org", token="quiet")
     Integration.objects.filter(name="North").update(token="first")
     settings.FIELD_ENCRYPTION_KEYS = [NEW]

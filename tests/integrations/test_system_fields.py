@@ -103,9 +103,7 @@ def test_five_fields_are_enough_when_pictures_only() -> None:
     given = {"name": "Photos", "url": "https://x", "token": "t", "building": 1, "pictures_only": True}
 
     assert check(given, system="aeries", existing=False) == {}
-    assert check({**given, "token": ""}, system="aeries", existing=False) == {
-        "token": "Token is required for Aeries."
-    }
+    assert check({**given, "token": ""}, system="aeries", existing=False) == {"token": "Token is required for Aeries."}
 
 
 def test_pictures_only_frees_nothing_when_the_system_does_not_show_it() -> None:
@@ -127,9 +125,7 @@ def test_family_key_is_refused_when_the_system_has_none() -> None:
     assert check(filled("aeries", family_identifier=chosen), system="aeries", existing=False) == {}
     faults = check(filled("powerschool", family_identifier=chosen), system="powerschool", existing=False)
     assert faults == {
-        "family_identifier": (
-            "Family Identifier: Family Key is only available for Aeries, not for PowerSchool."
-        )
+        "family_identifier": ("Family Identifier: Family Key is only available for Aeries, not for PowerSchool.")
     }
 
 

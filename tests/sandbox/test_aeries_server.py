@@ -58,9 +58,7 @@ def test_system_info_needs_no_certificate(quiet: Sandbox) -> None:
     assert datetime.fromisoformat(info["CurrentDateTime"]).utcoffset() is not None
 
 
-@pytest.mark.parametrize(
-    ("asked", "shown"), [("2025", "2025-2026"), ("1999", "2026-2027"), ("x", "2026-2027")]
-)
+@pytest.mark.parametrize(("asked", "shown"), [("2025", "2025-2026"), ("1999", "2026-2027"), ("x", "2026-2027")])
 def test_database_year_falls_back_silently_when_there_is_none(quiet: Sandbox, asked: str, shown: str) -> None:
     assert ask(quiet, "systeminfo", DatabaseYear=asked).json()["DatabaseYear"] == shown
 
@@ -169,9 +167,7 @@ def test_student_zero_means_all_as_the_vendors_own_client_asks(quiet: Sandbox) -
 
 def test_contacts_have_77_properties_and_are_a_copy_per_child(quiet: Sandbox) -> None:
     rows = [
-        row
-        for school in quiet.district.real_schools
-        for row in ask(quiet, f"schools/{school.number}/contacts").json()
+        row for school in quiet.district.real_schools for row in ask(quiet, f"schools/{school.number}/contacts").json()
     ]
     assert {len(row) for row in rows} == {77}
     keys = [(row["StudentID"], row["SequenceNumber"], row["SchoolCode"]) for row in rows]
@@ -235,9 +231,7 @@ def test_unknown_code_set_is_empty(quiet: Sandbox) -> None:
 
 def test_versions_before_5_call_the_student_id_permanent(quiet: Sandbox) -> None:
     headers = {"AERIES-CERT": quiet.credentials["token"]}
-    old = requests.get(
-        f"{quiet.url}/api/v4/schools/{school_of(quiet)}/students", headers=headers, timeout=20
-    ).json()
+    old = requests.get(f"{quiet.url}/api/v4/schools/{school_of(quiet)}/students", headers=headers, timeout=20).json()
     assert [row["PermanentID"] for row in old] == [
         row["StudentID"] for row in ask(quiet, f"schools/{school_of(quiet)}/students").json()
     ]
@@ -308,8 +302,7 @@ def test_data_changes_name_what_changed_since_the_servers_local_time() -> None:
         assert (
             ask(
                 sis,
-                f"StudentDataChanges/student/{later:%Y}/{later.month}/{later.day}/{later.hour}/"
-                f"{later.minute}",
+                f"StudentDataChanges/student/{later:%Y}/{later.month}/{later.day}/{later.hour}/{later.minute}",
             ).json()
             == []
         )

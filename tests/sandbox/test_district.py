@@ -40,9 +40,7 @@ def test_active_children_are_as_many_as_asked(students: int) -> None:
     district = District.generate(students=students)
     active = district.active_children()
     assert len(active) == students
-    assert all(
-        sum(row.status == "active" and row.primary for row in child.enrollments) == 1 for child in active
-    )
+    assert all(sum(row.status == "active" and row.primary for row in child.enrollments) == 1 for child in active)
 
 
 def test_schools_hold_about_650_children_when_not_told_otherwise() -> None:
@@ -125,9 +123,7 @@ def test_change_percent_changes_exactly_that_share() -> None:
     changed = district.change_percent(3, seed=9)
     assert len(changed) == 30
     assert changed == [
-        child.id
-        for child in district.children.values()
-        if (child.home_phone, child.residence) != before[child.id]
+        child.id for child in district.children.values() if (child.home_phone, child.residence) != before[child.id]
     ]
 
 

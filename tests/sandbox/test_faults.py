@@ -46,9 +46,7 @@ def get(sis: Sandbox, path: str = "", *, timeout: float = 20, **query: Any) -> r
 
 
 def page(sis: Sandbox, number: int) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = get(
-        sis, StartingRecord=1 + number * SIZE, EndingRecord=(number + 1) * SIZE
-    ).json()
+    rows: list[dict[str, Any]] = get(sis, StartingRecord=1 + number * SIZE, EndingRecord=(number + 1) * SIZE).json()
     return rows
 
 
@@ -367,9 +365,7 @@ def test_truth_log_is_also_written_as_json_lines(tmp_path: Path) -> None:
     with start("aeries", students=30, truth_path=tmp_path / "truth.jsonl") as sis:
         get(sis)
         get(sis, "schools")
-        lines = [
-            json.loads(line) for line in (tmp_path / "truth.jsonl").read_text(encoding="utf-8").splitlines()
-        ]
+        lines = [json.loads(line) for line in (tmp_path / "truth.jsonl").read_text(encoding="utf-8").splitlines()]
         assert lines == sis.truth
 
 

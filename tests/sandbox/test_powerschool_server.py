@@ -284,10 +284,7 @@ def test_the_largest_page_is_the_default_and_a_larger_one_refused_or_cut() -> No
         assert ask(sis, "/ws/v1/district/student", pagesize=31).status_code == 400
         sis.vendor.switch["strict_page_size"] = False
         assert len(ask(sis, "/ws/v1/district/student", pagesize=31).json()["students"]["student"]) == 30
-        assert (
-            requests.get(sis.url + "/ws/v1/metadata", timeout=20).json()["metadata"]["student_max_page_size"]
-            == 30
-        )
+        assert requests.get(sis.url + "/ws/v1/metadata", timeout=20).json()["metadata"]["student_max_page_size"] == 30
         for wrong in ({"page": 0}, {"pagesize": "x"}, {"pagesize": 0}):
             assert ask(sis, "/ws/v1/district/student", **wrong).status_code == 400
 
@@ -391,15 +388,11 @@ def test_extensions_hold_text_and_collapse_and_unknown_ones_are_ignored() -> Non
         child = sis.district.active_children()[0]
         sis.district.change(child.id, home_language="01", allergies="")
         assert "_extension_data" not in one(sis, child.dcid, extensions="u_nothing")
-        table = one(sis, child.dcid, extensions="studentcorefields,u_nothing")["_extension_data"][
-            "_table_extension"
-        ]
+        table = one(sis, child.dcid, extensions="studentcorefields,u_nothing")["_extension_data"]["_table_extension"]
         assert table["name"] == "studentcorefields"
         assert table["_field"] == {"name": "primarylanguage", "type": "String", "value": "Spanish"}
         sis.district.change(child.id, home_language="85", allergies="Tree nuts, Penicillin")
-        two = one(sis, child.dcid, extensions="studentcorefields,s_stu_x")["_extension_data"][
-            "_table_extension"
-        ]
+        two = one(sis, child.dcid, extensions="studentcorefields,s_stu_x")["_extension_data"]["_table_extension"]
         fields = {field["name"]: field["value"] for field in two[1]["_field"]}
         assert fields == {"primarylanguage": "85", "allergies": "Tree nuts, Penicillin"}
 
@@ -426,9 +419,7 @@ def test_a_change_shows_at_once_and_nowhere_else() -> None:
 def test_a_contact_of_siblings_is_one_contact_with_all_of_them() -> None:
     with start("powerschool", district=District.generate(100, messy=False)) as sis:
         district = sis.district
-        shared = Contact(
-            id=7801, first_name="Ana", last_name="Vega", home_phone="4805550142", email="ana@example.org"
-        )
+        shared = Contact(id=7801, first_name="Ana", last_name="Vega", home_phone="4805550142", email="ana@example.org")
         link: dict[str, Any] = {
             "sequence": 1,
             "order": 1,
@@ -471,9 +462,7 @@ def test_an_ended_relationship_stands_beside_the_one_of_today(quiet: Sandbox) ->
     details = [item["studentDetails"] for contact in rows for item in contact["contactStudents"]]
     histories = [found for found in details if len(found) > 1]
     assert histories
-    assert all(
-        found[0]["endDate"] < date.today().isoformat() and found[-1]["endDate"] is None for found in histories
-    )
+    assert all(found[0]["endDate"] < date.today().isoformat() and found[-1]["endDate"] is None for found in histories)
 
 
 def test_maintenance_sends_every_request_to_the_vendors_page() -> None:

@@ -135,9 +135,7 @@ def test_001_4_3_fields_shown_follow_the_system(registrar: Client, system: str) 
         ("use_contact_record", {"aeries"}),
     ],
 )
-def test_001_4_3_browser_shows_a_field_for_its_systems_only(
-    registrar: Client, field: str, systems: set[str]
-) -> None:
+def test_001_4_3_browser_shows_a_field_for_its_systems_only(registrar: Client, field: str, systems: set[str]) -> None:
     condition = registrar.get(ADD).context["adminform"].model_admin.conditional_fields[field]
 
     assert all((f"'{system}'" in condition) == (system in systems) for system in ("aeries", "powerschool"))
@@ -350,9 +348,7 @@ def test_001_10_refresh_needs_a_post_with_its_token(registrar: Client) -> None:
 def test_001_10_refresh_of_an_inactive_integration_says_why_not(registrar: Client) -> None:
     integration = IntegrationFactory.create(name="Old", active=False)
 
-    response = registrar.post(
-        reverse("admin:integrations_integration_run", args=[integration.pk]), follow=True
-    )
+    response = registrar.post(reverse("admin:integrations_integration_run", args=[integration.pk]), follow=True)
 
     assert "Old is inactive" in response.content.decode()
     assert not SyncRun.objects.exists()

@@ -96,9 +96,7 @@ def test_student_deleted_between_plan_and_approval_is_a_conflict(loaded: World) 
 
 
 @pytest.mark.parametrize("state_id", [True, False], ids=["same state id", "same name and birth date"])
-def test_new_student_is_not_doubled_when_somebody_added_the_child_meanwhile(
-    loaded: World, state_id: bool
-) -> None:
+def test_new_student_is_not_doubled_when_somebody_added_the_child_meanwhile(loaded: World, state_id: bool) -> None:
     newcomer = loaded.district.add(first_name="Pia", last_name="Neu")
     bystander = loaded.district.add(first_name="Rolf", last_name="Fremd")
     run, _ = held(loaded)

@@ -36,9 +36,7 @@ def test_first_load_is_not_held_when_every_student_is_new(world: World) -> None:
 
 def test_first_load_is_held_when_the_students_are_here_under_other_ids(world: World) -> None:
     for child in world.district.active_children():
-        Student.objects.create(
-            first_name=child.first_name, last_name=child.last_name, birth_date=child.birth_date
-        )
+        Student.objects.create(first_name=child.first_name, last_name=child.last_name, birth_date=child.birth_date)
     run = world.sync()
     assert run.status == "held"
     assert {reason["code"] for reason in run.guard["reasons"]} == {"rekeyed"}

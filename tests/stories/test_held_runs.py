@@ -32,9 +32,7 @@ def test_approve_applies_exactly_the_plan_when_the_hash_is_the_one_looked_at(loa
     assert enrolled(loaded, newcomer)
     assert done.counts == counts
     today = dt.date(2026, 11, 16)
-    assert set(Enrollment.objects.exclude(left=None).values_list("left", "exit_reason")) == {
-        (today, "not in file")
-    }
+    assert set(Enrollment.objects.exclude(left=None).values_list("left", "exit_reason")) == {(today, "not in file")}
     quiet_sync(loaded)
 
 
@@ -80,9 +78,7 @@ def test_approval_is_refused_when_a_field_got_another_owner_meanwhile(loaded: Wo
 
 
 @pytest.mark.parametrize(("hours", "refused"), [(7 * 24 - 1, False), (7 * 24 + 1, True)])
-def test_approval_is_refused_when_the_plan_is_over_seven_days_old(
-    loaded: World, hours: int, refused: bool
-) -> None:
+def test_approval_is_refused_when_the_plan_is_over_seven_days_old(loaded: World, hours: int, refused: bool) -> None:
     run, gone = held(loaded)
     with time_machine.travel(NOVEMBER + dt.timedelta(hours=hours), tick=True):
         if refused:

@@ -122,9 +122,7 @@ class Days(RuleBasedStateMachine):
     def nothing_differs(self) -> None:
         """We hold exactly what the source says: who is where, and every phone that is not locked."""
         active = {str(child.id): child for child in self.world.district.active_children()}
-        stays = Enrollment.objects.filter(left=None).values_list(
-            "student__local_id", "school__code", "primary"
-        )
+        stays = Enrollment.objects.filter(left=None).values_list("student__local_id", "school__code", "primary")
         assert set(stays) == {
             (local_id, str(row.school), True)
             for local_id, child in active.items()

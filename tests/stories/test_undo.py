@@ -289,9 +289,7 @@ def test_created_contact_stays_when_a_later_run_linked_it_to_a_sibling() -> None
         shared = one.contacts[0].contact
         others = [c for c in world.settled() if all(link.contact.id != shared.id for link in c.contacts)]
         third = others[0]
-        newcomer = world.district.add(
-            first_name="Pia", last_name="Neu", contacts=[], birth_date=dt.date(2015, 3, 4)
-        )
+        newcomer = world.district.add(first_name="Pia", last_name="Neu", contacts=[], birth_date=dt.date(2015, 3, 4))
         fresh = type(shared)(id=max(world.district.contacts) + 1, first_name="Ada", last_name="Neu")
         link = type(one.contacts[0])
         world.district.contacts[fresh.id] = fresh

@@ -45,9 +45,7 @@ def _link(name: str) -> st.SearchStrategy[Any]:
 
 
 students = st.fixed_dictionaries({name: _sent(name) for name in STUDENT_FIELDS}).map(
-    lambda values: StudentRecord(
-        external_id="1", enrollment=EnrollmentRecord(school="110", grade_level="3"), **values
-    )
+    lambda values: StudentRecord(external_id="1", enrollment=EnrollmentRecord(school="110", grade_level="3"), **values)
 )
 """A StudentRecord with every field sent, blank or not sent."""
 held_students = st.fixed_dictionaries({name: _held(name) for name in STUDENT_FIELDS})

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from students.differ import LINK_DEFAULTS, NEVER_BLANK, Policy, apply_fields, diff_contact, diff_links
+from students.differ import LINK_DEFAULTS, NEVER_BLANK, Policy, apply_fields, diff_contact, diff_links, plain
 from students.differ import diff_student as diff
-from students.differ import plain
 from students.records import (
     CONTACT_FIELDS,
     LINK_FIELDS,
@@ -28,9 +27,7 @@ CLEARING = Policy(clearing=frozenset(f"student.{name}" for name in STUDENT_FIELD
 
 def a_record(**values: Any) -> StudentRecord:
     """A record of student 1 that sends these fields only."""
-    return StudentRecord(
-        external_id="1", enrollment=EnrollmentRecord(school="110", grade_level="3"), **values
-    )
+    return StudentRecord(external_id="1", enrollment=EnrollmentRecord(school="110", grade_level="3"), **values)
 
 
 def expected(ours: dict[str, Any], record: StudentRecord, policy: Policy) -> dict[str, Any]:

@@ -58,9 +58,7 @@ def a_year() -> AcademicYear:
 def enroll(student: Student, code: str, **fields: Any) -> None:
     """A stay at the school of a code."""
     school = School.objects.get_or_create(code=code, defaults={"name": f"School {code}"})[0]
-    Enrollment.objects.create(
-        student=student, school=school, academic_year=a_year(), grade_level="5", **fields
-    )
+    Enrollment.objects.create(student=student, school=school, academic_year=a_year(), grade_level="5", **fields)
 
 
 def printed(*arguments: str) -> str:
@@ -224,9 +222,7 @@ def test_statements_grow_with_chunks_and_not_with_students() -> None:
             Student(local_id=str(n), first_name="A", last_name="B", family=family) for n in range(students)
         )
         Enrollment.objects.bulk_create(
-            Enrollment(
-                student=one, school_id=School.objects.get().pk, academic_year=a_year(), grade_level="1"
-            )
+            Enrollment(student=one, school_id=School.objects.get().pk, academic_year=a_year(), grade_level="1")
             for one in Student.objects.all()
         )
         with CaptureQueriesContext(

@@ -47,9 +47,7 @@ def base_url(url: str) -> str:
 class AeriesClient:
     """Reads one Aeries system. year: the DatabaseYear sent with every call, None until it is known."""
 
-    def __init__(
-        self, connection: Connection, limits: Limits, *, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, connection: Connection, limits: Limits, *, sleep: Callable[[float], None] = time.sleep) -> None:
         """Prepare, without connecting. Raises ConfigurationError and AddressRefused."""
         certificate = connection.credentials.get("token", "").strip()
         if not certificate:
@@ -123,13 +121,9 @@ class AeriesClient:
     def _no_list(self, doing: str, found: Mapping[str, Any]) -> UnusableAnswer:
         said = str(found.get("Message", ""))[:200]
         told = f': "{said}"' if said else ""
-        return UnusableAnswer(
-            f"{self.where}, asked to {doing}, answered with no list{told}. Try again later."
-        )
+        return UnusableAnswer(f"{self.where}, asked to {doing}, answered with no list{told}. Try again later.")
 
-    def _get(
-        self, path: str, *, doing: str, area: str = "", params: Mapping[str, str] | None = None
-    ) -> bytes:
+    def _get(self, path: str, *, doing: str, area: str = "", params: Mapping[str, str] | None = None) -> bytes:
         year = {"DatabaseYear": str(self.year)} if self.year else {}
         answer = self._client.get(f"/api/v5{path}", params={**year, **(params or {})}, settled=_own_word)
         if answer.status == 200:

@@ -280,9 +280,7 @@ def _school(listed: Mapping[str, Any], where: str) -> SourceSchool:
     if code is None:
         raise UnusableAnswer(f"{where} lists a school without a SchoolCode.")
     building = code not in NO_BUILDINGS and not inactive and not TEMPLATE.match(name)
-    return SourceSchool(
-        code=str(code), key=str(code), name=name, low_grade=low, high_grade=high, building=building
-    )
+    return SourceSchool(code=str(code), key=str(code), name=name, low_grade=low, high_grade=high, building=building)
 
 
 def _district(listed: list[dict[str, Any]]) -> str:
@@ -298,9 +296,7 @@ def _district(listed: list[dict[str, Any]]) -> str:
 def _remedy(name: str) -> str:
     """Who must change what when a line of the check fails."""
     if name.startswith("Permission"):
-        return (
-            f"Ask the district to grant {name.partition(' ')[2]} (Read) to the certificate, {WHERE_TO_GRANT}."
-        )
+        return f"Ask the district to grant {name.partition(' ')[2]} (Read) to the certificate, {WHERE_TO_GRANT}."
     return {
         "Address": "Correct the Url: the address at which the district opens Aeries.",
         "Certificate": f"Correct the Token; the district finds the certificate {WHERE_TO_GRANT}.",

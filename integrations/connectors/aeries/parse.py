@@ -93,9 +93,7 @@ _student = msgspec.json.Decoder(_Student)
 _contact = msgspec.json.Decoder(_Contact)
 
 
-def student_record(
-    record: RawRecord, school: str, *, pin: bool, parents: Collection[str] = PARENTS
-) -> StudentRecord:
+def student_record(record: RawRecord, school: str, *, pin: bool, parents: Collection[str] = PARENTS) -> StudentRecord:
     """The canonical record of a joined one, codes still Aeries'.
 
     school: the code of the school read. pin: whether the local id is the pin too. parents: relationship

@@ -50,9 +50,7 @@ def base_url(url: str) -> str:
 class PowerSchoolClient:
     """Reads one PowerSchool server with a plugin's client credentials. Threads may share it."""
 
-    def __init__(
-        self, connection: Connection, limits: Limits, *, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, connection: Connection, limits: Limits, *, sleep: Callable[[float], None] = time.sleep) -> None:
         """Prepare, without connecting. Raises ConfigurationError and AddressRefused."""
         client_id = connection.credentials.get("consumer_token", "").strip()
         secret = connection.credentials.get("consumer_secret", "").strip()

@@ -84,9 +84,7 @@ class PowerSchoolConnector:
             )
             known = plain(found.get("uuid"), "uuid") or number
         except RecordError as fault:
-            raise UnusableAnswer(
-                f"{self._client.where} names its district unreadably: {fault.message}"
-            ) from None
+            raise UnusableAnswer(f"{self._client.where} names its district unreadably: {fault.message}") from None
         if not known:
             raise UnusableAnswer(f"{self._client.where} does not tell which district it is. Check the Url.")
         return Tenant(id=known, name=name or number or known)
@@ -180,9 +178,7 @@ class PowerSchoolConnector:
 
     def _steps(self) -> list[tuple[str, Callable[[], str], str]]:
         """The lines of the check: name, what to try, and who must change what when it fails."""
-        enabled = (
-            f"An administrator finds the Client ID and Secret {PLUGIN_PAGE}; the plugin must be enabled."
-        )
+        enabled = f"An administrator finds the Client ID and Secret {PLUGIN_PAGE}; the plugin must be enabled."
         level = f"An administrator sets the plugin's V1 API access level to READ, {PLUGIN_PAGE}."
         steps = [
             ("Address", self._probe_address, "Correct the Url: the address of the PowerSchool server."),
@@ -270,9 +266,7 @@ class PowerSchoolConnector:
             return [_record(row, (row.raw,)) for row in rows]
         today = self._today()
         found = self._contacts([row.student for row in rows])
-        return [
-            _record(row, _with_contacts(row.raw, one, today)) for row, one in zip(rows, found, strict=True)
-        ]
+        return [_record(row, _with_contacts(row.raw, one, today)) for row, one in zip(rows, found, strict=True)]
 
     def _contacts(self, students: Sequence[str]) -> list[list[Raw]]:
         """The contacts of each student, as many requests at once as the options allow."""
@@ -316,9 +310,7 @@ def _sorted_out(
     if repeated:
         problems.append(Problem("page_repeated", f"Students of {name} came twice."))
     if lost:
-        problems.append(
-            Problem("unreadable_rows", f"Students of {name} cannot be told apart: without an id.")
-        )
+        problems.append(Problem("unreadable_rows", f"Students of {name} cannot be told apart: without an id."))
     kept = [row for student, row in new.items() if student not in rejected]
     return kept, [*rejected.values(), *lost], problems
 

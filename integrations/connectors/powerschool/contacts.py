@@ -72,9 +72,7 @@ def links_of(contacts: Iterable[bytes | Raw], dcid: str, today: dt.date) -> tupl
         found.append(((LAST if sequence is None else sequence, number), contact, link, detail))
     found.sort(key=lambda one: one[0])
     return tuple(
-        Link(
-            _record(contact, link, detail, rank, today), yes_no(detail.get("custodial"), "custodial") is True
-        )
+        Link(_record(contact, link, detail, rank, today), yes_no(detail.get("custodial"), "custodial") is True)
         for rank, (_, contact, link, detail) in enumerate(found, start=1)
     )
 
@@ -100,9 +98,7 @@ def head_of(links: Sequence[Link]) -> ContactRecord | None:
     at_home = [link for link in fit if link.record.lives_with is True]
     custodial = [link for link in fit if link.custodial]
     parents = [
-        link
-        for link in fit
-        if link.record.lives_with is UNSET and link.record.relationship in ("Mother", "Father")
+        link for link in fit if link.record.lives_with is UNSET and link.record.relationship in ("Mother", "Father")
     ]
     both = [link for link in at_home if link.custodial]
     return next((link.record for link in (*both, *at_home, *custodial, *parents)), None)
@@ -200,9 +196,7 @@ def _address(contact: Mapping[str, Any], today: dt.date) -> dict[str, Any]:
     found = [one for one in map(as_dict, as_list(contact["addresses"])) if _covers(one, today)]
     found.sort(key=_address_place)
     one = found[0] if found else {}
-    second = " ".join(
-        part for part in (plain(one.get("linetwo"), "linetwo"), plain(one.get("unit"), "unit")) if part
-    )
+    second = " ".join(part for part in (plain(one.get("linetwo"), "linetwo"), plain(one.get("unit"), "unit")) if part)
     return {
         "line1": text(one.get("street"), "street"),
         "line2": second or None,
@@ -214,9 +208,7 @@ def _address(contact: Mapping[str, Any], today: dt.date) -> dict[str, Any]:
 
 def _address_place(one: Mapping[str, Any]) -> tuple[bool, int]:
     sequence = integer(one.get("sequence"), "sequence")
-    return plain(
-        one.get("addressType"), "addressType"
-    ).lower() != "home", LAST if sequence is None else sequence
+    return plain(one.get("addressType"), "addressType").lower() != "home", LAST if sequence is None else sequence
 
 
 def _slot_record(one: Mapping[str, Any], dcid: str, rank: int) -> ContactRecord:

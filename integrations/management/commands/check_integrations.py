@@ -55,8 +55,7 @@ def _as_json(checked: Checked, *, ok: bool) -> dict[str, Any]:
                 "system": integration.system,
                 "ok": all(line.ok for line in lines),
                 "checks": [
-                    {"name": line.name, "ok": line.ok, "message": line.message, "remedy": line.remedy}
-                    for line in lines
+                    {"name": line.name, "ok": line.ok, "message": line.message, "remedy": line.remedy} for line in lines
                 ],
             }
             for integration, lines in checked

@@ -28,9 +28,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """A file, or --export."""
         parser.add_argument("file", nargs="?", metavar="FILE", help="the file to read")
-        parser.add_argument(
-            "--export", action="store_true", help="print the configuration and change nothing"
-        )
+        parser.add_argument("--export", action="store_true", help="print the configuration and change nothing")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Exit status 0 when done; 2 with one sentence, and nothing changed, when the file cannot be used."""

@@ -26,9 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("action", choices=["approve", "discard", "undo", "show"])
         parser.add_argument("run_id", type=int)
         parser.add_argument("--plan-hash", default="", help="the hash of the plan you looked at")
-        parser.add_argument(
-            "--adds-and-updates-only", action="store_true", help="leave the drops of a held plan out"
-        )
+        parser.add_argument("--adds-and-updates-only", action="store_true", help="leave the drops of a held plan out")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, **options: Any) -> None:

@@ -24,12 +24,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which vendors, where, and how large a district."""
-        parser.add_argument(
-            "vendors", nargs="*", metavar="VENDOR", help=f"which; all when none is named: {_known()}"
-        )
-        parser.add_argument(
-            "--port", type=int, default=0, help="of the first, the others follow; 0: any free"
-        )
+        parser.add_argument("vendors", nargs="*", metavar="VENDOR", help=f"which; all when none is named: {_known()}")
+        parser.add_argument("--port", type=int, default=0, help="of the first, the others follow; 0: any free")
         parser.add_argument("--students", type=int, default=500, help="active students of the district (500)")
         parser.add_argument(
             "--seed",

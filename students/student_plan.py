@@ -86,10 +86,8 @@ def plan_student(
         _offer(path, pair, fields, withheld, held=held, policy=policy)
     if known is not None and not fields and not withheld:
         return None
-    if known is None:
-        kind = "create"
-    else:
-        kind = _kind(held.stays, fields) if claims else "left"
+    changed = _kind(held.stays, fields) if claims else "left"
+    kind = "create" if known is None else changed
     return StudentPlan(kind=kind, fields=fields, withheld=withheld, main=main)
 
 

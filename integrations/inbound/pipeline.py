@@ -83,10 +83,10 @@ def _execute(run: SyncRun, fence: int) -> None:
         lease.checked(run.pk, fence, started=run.started)
     today = timezone.localdate(run.started)
     rules = build_rules(run.integration, today=today)
-    if run.status in (Status.QUEUED, Status.FETCHING) and run.kind == SyncRun.Kind.IMPORT:
-        if not _plan(run, rules, fence, today):
-            return
-    if run.kind == SyncRun.Kind.UNDO and run.status in (Status.QUEUED, Status.FETCHING):
+    unplanned = run.status in (Status.QUEUED, Status.FETCHING)
+    if unplanned and run.kind == SyncRun.Kind.IMPORT and not _plan(run, rules, fence, today):
+        return
+    if run.kind == SyncRun.Kind.UNDO and unplanned:
         _to(run, fence, status=Status.FETCHING)
         plan_undo(run, fence=fence, today=today)
         _to(run, fence, status=Status.APPLYING, plan_hash=plan_hash(run.pk))

@@ -133,6 +133,7 @@ def test_of_two_primary_schools_the_other_is_primary_again_once_one_is_left(aeri
     run = aeries.sync()
     assert current(aeries, child) == {str(here): False, str(there): True}
     assert [issue.code for issue in aeries.issues(run)] == ["two_primary_enrollments"]
+    settled(aeries)
     if trace == "no row any more":
         without_row(aeries, child, second)
     else:
@@ -318,10 +319,13 @@ def test_a_run_for_some_students_reads_only_them(world: World) -> None:
     one, two = world.settled()[:2]
     for child in (one, two):
         world.district.change(child.id, home_phone="5305550100")
+    gone = world.district.remove(world.settled()[5].id)
     run = world.sync(students=[world.external_id(one)])
-    assert run.counts["updated"] == 1
+    assert (run.counts["updated"], run.counts["dropped"]) == (1, 0)
+    assert len(current(world, gone)) == 1
     assert world.student(two).home_phone != "5305550100"
-    assert world.sync().counts["updated"] == 1
+    run = world.sync()
+    assert (run.counts["updated"], run.counts["dropped"]) == (1, 1)
     assert world.student(two).home_phone == "5305550100"
 
 

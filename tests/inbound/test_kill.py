@@ -145,7 +145,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield made
 
 
-@pytest.mark.parametrize("place", ["page.after:3", "settle.commit:1", "apply.after:1", "rest.before:2"])
+@pytest.mark.parametrize("place", ["page.commit:3", "settle.commit:1", "apply.after:1", "rest.before:2"])
 def test_a_killed_sync_goes_on_to_the_same_end(scene: Scene, place: str) -> None:
     console = scene.copy()
     console.run("sync", "District", kill_at=place, expect=KILLED)

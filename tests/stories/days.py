@@ -69,11 +69,16 @@ def writes(queries: CaptureQueriesContext) -> list[str]:
     ]
 
 
-def quiet_sync(world: World, **arguments: Any) -> SyncRun:
-    """A sync that must not write to any table of students, and plan nothing."""
+def quiet_sync(world: World, *, looked_at: bool = True, **arguments: Any) -> SyncRun:
+    """A sync that must not write to any table of students, and plan nothing.
+
+    looked_at: False when no record may even have been decoded and remembered anew.
+    """
     connection.queries_log.clear()
     with CaptureQueriesContext(connection) as queries:
         run = world.sync(**arguments)
     assert writes(queries) == []
+    if not looked_at:
+        assert not [q for q in queries.captured_queries if 'INTO "integrations_sourcerecord"' in q["sql"]]
     assert run.changes.count() == 0, [(c.entity, c.kind, c.fields, c.withheld) for c in run.changes.all()[:5]]
     return run

@@ -20,7 +20,7 @@ def test_second_pull_writes_nothing_when_nothing_changed(vendor: str, messy: boo
         assert first.guard["reasons"] == []
         assert first.counts["created"] + first.counts["rejected"] == 90
         before = roster()
-        second = quiet_sync(world)
+        second = quiet_sync(world, looked_at=messy)
         assert roster() == before
         assert second.counts["created"] == second.counts["updated"] == second.counts["dropped"] == 0
         assert second.counts["received"] == first.counts["received"]

@@ -79,8 +79,10 @@ class IntegrationAdmin(HistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Integration]:
         """All of them, with their last run and last complete import."""
-        runs = SyncRun.objects.filter(integration=OuterRef("pk")).order_by("-id")
-        done = runs.filter(kind=SyncRun.Kind.IMPORT, status__in=APPLIED, scope_schools=[], scope_students=[])
+        runs = SyncRun.objects.filter(integration=OuterRef("pk"), kind=SyncRun.Kind.IMPORT, dry_run=False).order_by(
+            "-id"
+        )
+        done = runs.filter(status__in=APPLIED, scope_schools=[], scope_students=[])
         queryset: QuerySet[Integration] = super().get_queryset(request)
         return queryset.annotate(
             last_run=Subquery(runs.values("pk")[:1]),

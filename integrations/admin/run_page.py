@@ -14,7 +14,7 @@ from integrations.admin.issue import code_label
 from integrations.admin.scoping import at_schools
 from integrations.admin.words import STATUS_COLOURS, STATUS_SENTENCES
 from integrations.models import Change, RecordIssue, SyncRun
-from integrations.models.run import OPEN
+from integrations.models.run import APPLIED, OPEN, Status
 from mapping.models import DataEntityMappingValue
 from students.models import School
 
@@ -124,9 +124,9 @@ def context(run: SyncRun, user: Any) -> dict[str, Any]:
         "is_open": is_open,
         "status": run.get_status_display(),
         "colour": STATUS_COLOURS[run.status],
-        "sentence": STATUS_SENTENCES[run.status],
+        "sentence": sentence(run),
         "progress": progress(run) if is_open else None,
-        "numbers": numbers(run) if run.counts else [],
+        "numbers": numbers(run) if run.counts and run.kind != SyncRun.Kind.UNDO else [],
         "issues": issue_groups(run, user),
         "problems": run_problems(run),
         "proofs": proofs(run),
@@ -136,6 +136,16 @@ def context(run: SyncRun, user: Any) -> dict[str, Any]:
         "by": by_whom(run),
         "undone_by": run.undone_by.order_by("-pk").first(),
     }
+
+
+def sentence(run: SyncRun) -> str:
+    """What the status of the run means; an undo reads nothing from the system."""
+    if run.kind == SyncRun.Kind.UNDO and run.status in APPLIED:
+        count = run.counts.get("updated", 0)
+        taken = f"{count} student{'s' if count != 1 else ''} taken back to what was there before run {run.undoes_id}."
+        kept = " What was changed later was kept: see the changes." if run.status != Status.COMPLETE else ""
+        return taken + kept
+    return STATUS_SENTENCES[run.status]
 
 
 def by_whom(run: SyncRun) -> str:

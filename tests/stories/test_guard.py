@@ -51,11 +51,11 @@ def test_percent_alone_does_not_hold_when_it_is_not_passed(loaded: World, percen
         by_school.setdefault(child.enrollments[0].school, []).append(child.id)
     # A quarter of all, and no more than a quarter of either school.
     quota = {school: len(ids) // 4 for school, ids in by_school.items()}
-    assert sum(quota.values()) in (14, 15)
+    assert sum(quota.values()) == 15
     for school, ids in by_school.items():
         for child_id in ids[: quota[school]]:
             loaded.district.remove(child_id)
-    assert loaded.sync().status == (status if sum(quota.values()) == 15 else "complete")
+    assert loaded.sync().status == status
 
 
 @pytest.mark.django_db

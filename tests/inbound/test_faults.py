@@ -49,8 +49,8 @@ FAILED, ALL = "failed", None
 PATIENT = (
     Case("F16", status=FAILED, times=ALL),
     Case("F16", ("school_failed",), times=ALL, after=5),
-    Case("F08", ("school_failed",), after=1),
-    Case("F05", ("school_failed",), times=ALL, after=3),
+    Case("F05", ("school_failed",), times=ALL, after=3, vendors=("powerschool",)),
+    Case("F05", ("school_failed",), times=ALL, after=5, vendors=("aeries",)),
 )
 CASES = (
     Case("F28", ("page_truncated", "page_skipped", "count_disagrees"), settings={"keep": 3}),

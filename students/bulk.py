@@ -43,7 +43,8 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[Row
     table = _quote(model._meta.db_table)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with cast(Any, cursor).copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+            copying = cast(Any, cursor).copy(f"COPY {table} ({names}) FROM STDIN")
+            with connection.wrap_database_errors, copying as copy:
                 for row in prepared:
                     copy.write_row(row)
         else:

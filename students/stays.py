@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -128,6 +128,19 @@ def set_primary(stay: Stay, primary: bool) -> Fields:
     fields: Fields = {}
     _set(fields, stay, "primary", stay.primary, primary)
     return fields
+
+
+def succeed(stays: Sequence[Stay], *, ending: Collection[str], alternate: Collection[str]) -> Fields:
+    """What makes a remaining stay primary when the primary one ends; {} when none has to be or can be.
+
+    ending: schools whose stays end. alternate: schools whose stays never are primary. The latest to be
+    entered wins, then the first school code.
+    """
+    remaining = [stay for stay in stays if stay.left is None and stay.school not in ending]
+    fit = {stay.school: (PRIMARY, stay.entered) for stay in remaining if stay.school not in alternate}
+    chosen = choose_primary(fit)
+    heir = next((stay for stay in remaining if stay.school == chosen), None)
+    return set_primary(heir, True) if heir and not any(stay.primary for stay in remaining) else {}
 
 
 def iso(day: dt.date | None) -> str | None:

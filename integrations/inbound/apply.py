@@ -92,6 +92,8 @@ def _apply_rest(run: SyncRun, rules: Rules, changes: Sequence[Change], places: P
     )
     ended = [c.external_id for c in changes if c.kind in (Change.Kind.LEFT, Change.Kind.DROP)]
     ended += [c.external_id for c in changes if not c.page_ids]
+    # The record of the school that is primary now has not spoken for the student before.
+    ended += [c.external_id for c in changes if any(path.endswith(".primary") for path in c.fields)]
     forget(run.integration_id, ended)
 
 

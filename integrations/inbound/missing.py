@@ -17,8 +17,8 @@ from integrations.connectors.base import Connector, Sighting
 from integrations.errors import IntegrationError
 from integrations.models import Change, KeepEnrolled, RecordIssue, SourceRecord, SyncRun
 from students.models import Enrollment
-from students.records import CURRENT, LEFT
-from students.stays import NOT_IN_FILE
+from students.records import ALTERNATE, CURRENT, LEFT
+from students.stays import NOT_IN_FILE, succeed
 from students.student_plan import end_stays
 
 from . import hub, issues
@@ -173,9 +173,23 @@ def _moves(reading: Reading, moved: Mapping[str, list[str]]) -> list[PlannedChan
     left_out = {e for rows in (planned, refused) for e in rows.values_list("external_id", flat=True)}
     unplanned = {e: schools for e, schools in moved.items() if e not in left_out}
     changes = endings(reading.rules, unplanned, Asked(), reason="moved")
+    alternate = _alternate_schools(reading.rules, list(unplanned))
+    held = hub.load(reading.rules.integration_id, [change.target for change in changes if change.target])
     for change in changes:
+        stays = held[change.target or 0].stays
         change.kind = "update"
+        change.fields |= succeed(stays, ending=change.schools, alternate=alternate[change.external_id])
     return changes
+
+
+def _alternate_schools(rules: Rules, external_ids: list[str]) -> dict[str, set[str]]:
+    """External id → our codes of the schools whose record is alternate."""
+    rows = SourceRecord.objects.filter(integration_id=rules.integration_id, external_id__in=external_ids)
+    found: dict[str, set[str]] = defaultdict(set)
+    for external_id, school, facts in rows.values_list("external_id", "school", "facts"):
+        if school in rules.buildings and facts.get("role") == ALTERNATE:
+            found[external_id].add(rules.buildings[school])
+    return found
 
 
 def endings(

@@ -106,6 +106,19 @@ def test_leaving_a_school_one_is_not_at_changes_nothing() -> None:
     assert stays.leave([a_stay(school="120")], a_record(status=LEFT), today=TODAY) == {}
 
 
+def test_the_latest_remaining_stay_succeeds_a_primary_one_that_ends() -> None:
+    main = a_stay(school="110")
+    second = a_stay(school="120", primary=False, entered=dt.date(2026, 9, 1))
+    third = a_stay(school="130", primary=False)
+    over = a_stay(school="140", primary=False, left=dt.date(2026, 9, 9), entered=dt.date(2026, 9, 8))
+    held = [main, second, third, over]
+    assert stays.succeed(held, ending=["110"], alternate=[]) == {f"{second.path}.primary": [False, True]}
+    assert stays.succeed(held, ending=["110"], alternate=["120"]) == {f"{third.path}.primary": [False, True]}
+    assert stays.succeed(held, ending=["110"], alternate=["120", "130"]) == {}
+    assert stays.succeed(held, ending=["120"], alternate=[]) == {}
+    assert stays.succeed(held, ending=["110", "120", "130"], alternate=[]) == {}
+
+
 def test_the_primary_school_is_the_latest_to_be_entered_among_primary_records() -> None:
     early, late = dt.date(2026, 8, 13), dt.date(2026, 9, 1)
     assert stays.choose_primary({}) is None

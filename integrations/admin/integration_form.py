@@ -1,4 +1,4 @@
-"""The form of an integration: 001's fields, shown and required as the table of systems says."""
+"""The form of an integration: its fields, shown and required as the table of systems says."""
 
 from __future__ import annotations
 

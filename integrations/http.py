@@ -1,8 +1,8 @@
 """HTTP as we allow it: the one module that opens connections to other systems.
 
-Only https to public addresses, unless the host is named as allowed; redirects never followed; every
-answer bounded in time and size and, when it is a success, JSON. What goes wrong becomes one sentence that
-names the host and the remedy, and never holds a query string, a header or a body.
+Only https to public addresses, unless the host is named as allowed; redirects never followed; every answer
+bounded in time and size and, when it is a success, of a kind the caller takes. What goes wrong becomes one
+sentence that names the host and the remedy, and never holds a query string, a header or a body.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -47,6 +47,20 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 PIECE = 1 << 18
 EXPLAINED = 1 << 16
 AGAIN = frozenset({500, 502, 503, 504})
+JSON = frozenset({"json"})
+KINDS: Mapping[str, str] = {
+    "application/json": "json",
+    "text/json": "json",
+    "text/csv": "csv",
+    "application/csv": "csv",
+    "application/vnd.ms-excel": "csv",
+    "text/plain": "csv",
+    "application/zip": "zip",
+    "application/x-zip": "zip",
+    "application/x-zip-compressed": "zip",
+    "application/octet-stream": "zip",
+}
+"""Content type → what we call its kind; what ends in ``+json`` is json too."""
 WINDOWS_SIGN_IN = re.compile(r"\b(NTLM|Negotiate)\b", re.IGNORECASE)
 
 
@@ -70,20 +84,38 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A whole answer. headers: names in any case. body: unpacked bytes, b"" for 204."""
+    """A whole answer. headers: names in any case. body: unpacked bytes, b"" for 204 and for a download."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     @property
+    def kind(self) -> str:
+        """What the content type says: "json", "csv" or "zip"; "" for anything else or nothing."""
+        return _kind(self.headers.get("Content-Type", ""))
+
+    @property
     def is_json(self) -> bool:
         """Whether the content type says JSON."""
-        return _is_json(self.headers.get("Content-Type", ""))
+        return self.kind == "json"
 
 
 def _never(answer: Answer) -> bool:
     return False
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request, as often as it is sent. into: where a success is written, None for into memory."""
+
+    method: str
+    url: str
+    params: Mapping[str, str] | None
+    body: bytes | None
+    headers: Mapping[str, str]
+    kinds: frozenset[str]
+    settled: Callable[[Answer], bool]
+    into: BinaryIO | None = None
 
 
 class Client:
@@ -98,20 +130,22 @@ class Client:
         headers: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         ca_bundle: str | None = None,
+        sign: Callable[[str, str], Mapping[str, str]] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Prepare, without connecting.
 
         url: the base address. system: its name for messages. allowed_hosts: ``host`` or ``host:port``
         that may be private and plain http. headers: sent with every request. ca_bundle: a file of
-        trusted certificates (default: REQUESTS_CA_BUNDLE of the environment, else the public ones).
+        trusted certificates (default: REQUESTS_CA_BUNDLE of the environment, else the public ones). sign:
+        gives the headers of one attempt from its method and whole address, query included.
         Raises AddressRefused or ConfigurationError.
         """
         self.limits = limits or Limits()
         parts = checked_address(url, allowed_hosts)
         self.base, self.host = parts.geturl().rstrip("/"), parts.netloc
         self.where = f"{system} at {self.host}"
-        self._sleep = sleep
+        self._sleep, self._sign = sleep, sign
         self._gate = _gate(self.host, self.limits)
         session = _Session()
         session.trust_env = False
@@ -134,10 +168,11 @@ class Client:
         *,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        kinds: frozenset[str] = JSON,
         settled: Callable[[Answer], bool] = _never,
     ) -> Answer:
         """Read one address; as ``send``."""
-        return self.send("GET", path, params=params, headers=headers, repeatable=True, settled=settled)
+        return self.send("GET", path, params=params, headers=headers, repeatable=True, kinds=kinds, settled=settled)
 
     def send(
         self,
@@ -148,28 +183,45 @@ class Client:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool = False,
+        kinds: frozenset[str] = JSON,
         settled: Callable[[Answer], bool] = _never,
     ) -> Answer:
-        """Send one request and return its whole answer: a JSON success, a 204, a 4xx or a settled 5xx.
+        """Send one request and return its whole answer: a success of one of the kinds, a 204, a 4xx or a settled 5xx.
 
         path: after the base address, quoted. repeatable: may be sent again after a broken connection, a
-        timeout, 429, 500, 502, 503 or 504. settled: says of a 5xx answer that it is the system's own
-        word, neither asked again nor raised. Raises SystemUnavailable and its kinds (``sent`` tells
-        whether the request may have been executed), AddressRefused, CertificateRefused.
+        timeout, 429, 500, 502, 503 or 504. kinds: "json", "csv", "zip"; of several the answer's ``kind``
+        tells which came. settled: says of a 5xx answer that it is the system's own word, neither asked
+        again nor raised. Raises SystemUnavailable and its kinds (``sent`` tells whether the request may
+        have been executed), AddressRefused, CertificateRefused.
         """
-        waited, attempt = 0.0, 1
-        request = {"params": params, "data": body, "headers": _printable(headers or {})}
-        while True:
-            outcome = self._once(method, self.base + path, request, settled)
-            if isinstance(outcome, Answer):
-                return outcome
-            asked = outcome.retry_after_s
-            wait = _backoff(attempt) if asked is None else asked
-            if not repeatable or attempt >= self.limits.attempts or waited + wait > self.limits.wait_s:
-                raise outcome
-            log.warning("%s: %s, again in %.1f s", self.host, outcome.code, wait)
-            self._sleep(wait)
-            waited, attempt = waited + wait, attempt + 1
+        request = _Request(
+            method=method, url=self.base + path, params=params, body=body, headers=_printable(headers or {}),
+            kinds=kinds, settled=settled,
+        )  # fmt: skip
+        return self._until_answered(request, repeatable=repeatable)
+
+    def download(
+        self,
+        path: str,
+        into: BinaryIO,
+        *,
+        method: str = "GET",
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        kinds: frozenset[str] = JSON,
+    ) -> Answer:
+        """Write the body of a success into an open file, from its beginning on, and return the answer without it.
+
+        Only for requests that change nothing in the system: they are repeated as with ``get``. The file
+        holds the unpacked bytes as they came, at most ``body_bytes`` of them, and is left at its end; after
+        a 4xx it is empty and the answer holds the body. Raises as ``send``.
+        """
+        request = _Request(
+            method=method, url=self.base + path, params=params, body=body, headers=_printable(headers or {}),
+            kinds=kinds, settled=_never, into=into,
+        )  # fmt: skip
+        return self._until_answered(request, repeatable=True)
 
     def refusal(self, answer: Answer) -> IntegrationError | None:
         """What a 4xx answer means whatever the system: a Windows sign-in, a wrong address; else None."""
@@ -182,19 +234,25 @@ class Client:
             return WrongSystem(f"{self.where} has no such address ({answer.status}). Check the Url.")
         return None
 
-    def _once(
-        self, method: str, url: str, request: Mapping[str, Any], settled: Callable[[Answer], bool]
-    ) -> Answer | SystemUnavailable:
+    def _until_answered(self, request: _Request, *, repeatable: bool) -> Answer:
+        waited, attempt = 0.0, 1
+        while True:
+            outcome = self._once(request)
+            if isinstance(outcome, Answer):
+                return outcome
+            asked = outcome.retry_after_s
+            wait = _backoff(attempt) if asked is None else asked
+            if not repeatable or attempt >= self.limits.attempts or waited + wait > self.limits.wait_s:
+                raise outcome
+            log.warning("%s: %s, again in %.1f s", self.host, outcome.code, wait)
+            self._sleep(wait)
+            waited, attempt = waited + wait, attempt + 1
+
+    def _once(self, request: _Request) -> Answer | SystemUnavailable:
         """One attempt; a trouble that may pass is returned, any other raised."""
-        timeout = (self.limits.connect_s, self.limits.read_s)
         try:
-            with (
-                self._gate.turn(self._sleep),
-                self._session.request(
-                    method, url, timeout=timeout, allow_redirects=False, stream=True, **request
-                ) as response,
-            ):
-                return self._judge(response, settled)
+            with self._gate.turn(self._sleep), self._open(request) as response:
+                return self._judge(response, request)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             trouble = reasons.failed(self.where, self.host, error)
         # Raised out here, so that no traceback shows the cause: its text holds the whole address.
@@ -202,48 +260,74 @@ class Client:
             raise trouble
         return trouble
 
-    def _judge(self, response: requests.Response, settled: Callable[[Answer], bool]) -> Answer | SystemUnavailable:
+    def _open(self, request: _Request) -> requests.Response:
+        given = requests.Request(
+            request.method, request.url, params=request.params, data=request.body, headers=dict(request.headers)
+        )
+        prepared = self._session.prepare_request(given)
+        if self._sign is not None:
+            prepared.headers.update(_printable(self._sign(request.method, prepared.url or request.url)))
+        timeout = (self.limits.connect_s, self.limits.read_s)
+        settings = self._session.merge_environment_settings(prepared.url, {}, True, None, None)
+        return self._session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
+
+    def _judge(self, response: requests.Response, request: _Request) -> Answer | SystemUnavailable:
         """The answer as it is, a trouble that may pass, or an error raised."""
         status, headers = response.status_code, response.headers
         if 300 <= status < 400:
             raise reasons.redirected(self.where, self.host, headers.get("Location", ""))
+        if status == 204:
+            return Answer(status, headers, b"")
         if 200 <= status < 300:
-            if status == 204:
-                return Answer(status, headers, b"")
-            return Answer(status, headers, self._data(response))
+            return Answer(status, headers, self._data(response, request))
         answer = Answer(status, headers, _beginning(response))
         if status == 429:
             message = f"{self.where} asks us to slow down. The run goes on later by itself."
             return RateLimited(message, retry_after_s=reasons.retry_after(headers), sent=False)
-        if status in AGAIN and not settled(answer):
+        if status in AGAIN and not request.settled(answer):
             message = f"{self.where} is not working at the moment (error {status}). Try again later."
             return SystemUnavailable(message, retry_after_s=reasons.retry_after(headers))
         return answer
 
-    def _data(self, response: requests.Response) -> bytes:
-        kind = response.headers.get("Content-Type", "")
-        if kind and not _is_json(kind):
-            raise reasons.no_data(self.where, kind, _beginning(response))
-        body = self._whole(response)
+    def _data(self, response: requests.Response, request: _Request) -> bytes:
+        """The body of a success of a kind that was asked for, b"" when it has gone into a file."""
+        stated = response.headers.get("Content-Type", "")
+        kind = _kind(stated)
+        if stated and kind not in request.kinds:
+            raise reasons.no_data(self.where, stated, _beginning(response), kinds=request.kinds)
+        if request.into is not None:
+            self._write(response, request.into)
+            return b""
+        body = b"".join(self._pieces(response))
         if not body.strip():
-            raise UnusableAnswer(f"{self.where} sent an empty answer. Try again later.")
-        if not kind and body.lstrip()[:1] not in (b"{", b"["):
-            raise reasons.no_data(self.where, "data of no stated kind", body[:EXPLAINED])
-        return _as_utf8(body, kind)
+            raise self._empty()
+        if not stated and request.kinds == JSON and body.lstrip()[:1] not in (b"{", b"["):
+            raise reasons.no_data(self.where, "data of no stated kind", body[:EXPLAINED], kinds=request.kinds)
+        return _as_utf8(body, stated) if kind in ("json", "") else body
 
-    def _whole(self, response: requests.Response) -> bytes:
-        """The unpacked body, read in pieces so that neither size nor time can run away."""
+    def _write(self, response: requests.Response, into: BinaryIO) -> None:
+        into.seek(0)
+        into.truncate()
+        for piece in self._pieces(response):
+            into.write(piece)
+        if into.tell() == 0:
+            raise self._empty()
+
+    def _empty(self) -> UnusableAnswer:
+        return UnusableAnswer(f"{self.where} sent an empty answer. Try again later.")
+
+    def _pieces(self, response: requests.Response) -> Iterator[bytes]:
+        """The unpacked body in pieces, so that neither size nor time can run away."""
         until = time.monotonic() + self.limits.body_s
-        pieces, size = [], 0
+        size = 0
         while piece := response.raw.read1(PIECE, decode_content=True):
-            pieces.append(piece)
             size += len(piece)
             if size > self.limits.body_bytes:
                 most = self.limits.body_bytes >> 20
                 raise UnusableAnswer(f"{self.where} sent more than {most} MB. Ask for smaller pages.")
             if time.monotonic() > until:
                 raise SystemUnavailable(f"{self.where} sent its answer too slowly. Try again later.")
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            yield piece
 
 
 class _Session(requests.Session):
@@ -326,9 +410,9 @@ def _printable(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers
 
 
-def _is_json(content_type: str) -> bool:
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind in ("application/json", "text/json") or kind.endswith("+json")
+def _kind(content_type: str) -> str:
+    stated = content_type.partition(";")[0].strip().lower()
+    return "json" if stated.endswith("+json") else KINDS.get(stated, "")
 
 
 def _beginning(response: requests.Response) -> bytes:

@@ -9,7 +9,7 @@ import datetime as dt
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,11 +33,12 @@ class NoSuchHost(SystemUnavailable):
     """The host's name is not known; a second try at once would not help."""
 
 
-def no_data(where: str, content_type: str, beginning: bytes) -> UnusableAnswer:
-    """A success that is no JSON: a login page, a maintenance page, another page, another kind."""
+def no_data(where: str, content_type: str, beginning: bytes, *, kinds: Iterable[str]) -> UnusableAnswer:
+    """A success of none of the kinds asked for: a login page, a maintenance page, another page, another kind."""
     kind = content_type.partition(";")[0].strip().lower()
     if "html" not in kind:
-        return UnusableAnswer(f"{where} answered with {kind[:60]} instead of JSON data. Check the Url.")
+        wanted = " or ".join(sorted(one.upper() for one in kinds))
+        return UnusableAnswer(f"{where} answered with {kind[:60]} instead of {wanted} data. Check the Url.")
     page = f"{where} answered with a web page instead of data"
     text = beginning.decode("utf-8", "replace")
     if LOGIN.search(text) or "password" in text:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,6 +22,7 @@ from ...errors import (
 from ...http import Answer, Client, Limits
 from ...parsing import UNREADABLE, as_dict, as_list, integer, one_or_many, read, split_rows
 from ..base import Connection, SourceSchool
+from ..oauth2 import TokenKeeper
 
 DEFAULT_MAX_PAGE = 100
 EXPANSIONS = "demographics,addresses,phones,school_enrollment,ethnicity_race,contact_info"
@@ -34,9 +32,6 @@ PLUGIN_PAGE = (
     "in PowerSchool under System > System Settings > Plugin Management Configuration > the plugin > "
     "Data Provider Configuration"
 )
-
-_tokens: dict[tuple[str, str, str], tuple[str, float]] = {}
-_tokens_lock = threading.Lock()
 
 
 def base_url(url: str) -> str:
@@ -67,9 +62,13 @@ class PowerSchoolClient:
             sleep=sleep,
         )
         self.where, self.base = self._client.where, self._client.base
-        self._basic = base64.b64encode(f"{client_id}:{secret}".encode()).decode()
-        self._key = (self.base, client_id, hashlib.sha256(secret.encode()).hexdigest())
-        self._renewing = threading.Lock()
+        self._rejected = (
+            f"{self.where} refuses the Consumer Token and Consumer Secret. Copy the plugin's Client ID and "
+            f"Client Secret again, {PLUGIN_PAGE}; the plugin must be enabled."
+        )
+        self._tokens = TokenKeeper(
+            self._client, "/oauth/access_token", client_id=client_id, secret=secret, rejected=self._rejected
+        )
 
     def close(self) -> None:
         """Close all connections."""
@@ -92,13 +91,12 @@ class PowerSchoolClient:
 
     def token(self) -> str:
         """The token in use, asked for when there is none that lasts. Raises AuthenticationFailed."""
-        with _tokens_lock:
-            known, until = _tokens.get(self._key, ("", 0.0))
-        return known if known and time.monotonic() < until else self._new_token(known)
+        return self._tokens.token()
 
-    def district(self) -> dict[str, Any]:
-        """The district: uuid, name, district_number."""
-        body = self._get("/ws/v1/district", doing="read the district")
+    def district(self, *, expansions: str = "") -> dict[str, Any]:
+        """The district: uuid, name, district_number; with its code lists where their expansions are named."""
+        params = {"expansions": expansions} if expansions else None
+        body = self._get("/ws/v1/district", doing="read the district", params=params)
         return as_dict(read(body, where=self.where).get("district"))
 
     def schools(self, page: int, size: int) -> list[dict[str, Any]]:
@@ -167,57 +165,20 @@ class PowerSchoolClient:
         return split_rows(body, where=self.where) if body else []
 
     def _get(self, path: str, *, doing: str, params: Mapping[str, str] | None = None) -> bytes:
-        """The body of a success, b"" for none; a refused token is renewed once."""
-        token = self.token()
-        answer = self._ask(path, token, params)
-        if answer.status == 401:
-            answer = self._ask(path, self._new_token(token), params)
+        """The body of a success, b"" for none."""
+        answer = self._ask(path, params)
         if answer.status in (200, 204):
             return answer.body
         raise self._refusal(answer, doing)
 
-    def _ask(self, path: str, token: str, params: Mapping[str, str] | None) -> Answer:
-        return self._client.get(path, params=params, headers={"Authorization": f"Bearer {token}"})
-
-    def _new_token(self, refused: str) -> str:
-        """A token other than the refused one, asked for by one thread only."""
-        with self._renewing:
-            with _tokens_lock:
-                known, until = _tokens.get(self._key, ("", 0.0))
-            if known and known != refused and time.monotonic() < until:
-                return known
-            answer = self._client.send(
-                "POST",
-                "/oauth/access_token",
-                body=b"grant_type=client_credentials",
-                headers={
-                    "Authorization": f"Basic {self._basic}",
-                    "Content-Type": "application/x-www-form-urlencoded;charset=UTF-8",
-                },
-                repeatable=True,
-            )
-            if answer.status != 200:
-                raise self._client.refusal(answer) or self._rejected()
-            found = as_dict(read(answer.body, where=self.where))
-            token, seconds = found.get("access_token"), integer(found.get("expires_in"), "expires_in")
-            if not isinstance(token, str) or not token:
-                raise UnusableAnswer(f"{self.where} gave no token. Try again later.")
-            lasts = seconds or 0
-            with _tokens_lock:
-                _tokens[self._key] = (token, time.monotonic() + lasts - min(300.0, lasts / 10))
-            return token
-
-    def _rejected(self) -> AuthenticationFailed:
-        return AuthenticationFailed(
-            f"{self.where} refuses the Consumer Token and Consumer Secret. Copy the plugin's Client ID and "
-            f"Client Secret again, {PLUGIN_PAGE}; the plugin must be enabled."
-        )
+    def _ask(self, path: str, params: Mapping[str, str] | None) -> Answer:
+        return self._tokens.asked(lambda token: self._client.get(path, params=params, headers=token))
 
     def _refusal(self, answer: Answer, doing: str) -> IntegrationError:
         if general := self._client.refusal(answer):
             return general
         if answer.status == 401:
-            return self._rejected()
+            return AuthenticationFailed(self._rejected)
         if answer.status == 403:
             return self._forbidden(doing)
         if answer.status == 404:
@@ -228,7 +189,7 @@ class PowerSchoolClient:
 
     def _forbidden(self, doing: str) -> PermissionMissing:
         """The plugin may read nothing at all, or not this."""
-        if self._ask("/ws/v1/district", self.token(), None).status == 403:
+        if self._ask("/ws/v1/district", None).status == 403:
             return PermissionMissing(
                 f"{self.where} knows the plugin, but lets it read nothing. An administrator must set its V1 "
                 f"API access level (accessLevelV1Api) to READ, {PLUGIN_PAGE}."

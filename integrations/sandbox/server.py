@@ -40,10 +40,11 @@ __all__ = [
 
 
 class Sandbox:
-    """One running server: `url`, `credentials`, `district`, `faults`, `truth`, `requests`, `vendor`.
+    """One running server: `url`, `credentials`, `options`, `district`, `faults`, `truth`, `requests`, `vendor`, `root`.
 
     `truth` lists every executed request as {at, method, path, query, status, fault, rows, ...}; `requests`
-    counts every request that came, executed or not, by path pattern of its route.
+    counts every request that came, executed or not, by path pattern of its route. `root` is the address
+    without what the vendor adds to it.
     """
 
     def __init__(
@@ -67,7 +68,8 @@ class Sandbox:
         self._stranger: District | None = None
         self._server = _Server((host, port), _Handler, self)
         self.host, self.port = self._server.server_address[0], self._server.server_address[1]
-        self.url = f"http://{self.host!s}:{self.port}{vendor.base}"
+        self.root = f"http://{self.host!s}:{self.port}{vendor.base}"
+        self.url = self.root + self.vendor.address()
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), daemon=True, name=f"sandbox-{vendor.key}"
         )
@@ -77,6 +79,11 @@ class Sandbox:
     def credentials(self) -> dict[str, str]:
         """What a registrar types in besides the URL, by the console's credential keys."""
         return self.vendor.credentials()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What a registrar sets as Options besides, by the console's option keys."""
+        return self.vendor.options(self.url)
 
     def __enter__(self) -> Self:
         return self

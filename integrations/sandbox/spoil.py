@@ -105,7 +105,7 @@ def _refuse(fault: Fault, handler: _Handler, sandbox: Sandbox) -> Answer | None:
     if fault.code == "F19":
         return vendor.error(403, "Access to this school is denied.")
     if fault.code == "F20":
-        target = {**REDIRECTS, **vendor.redirects}.get(settings["to"], f"{sandbox.url}/login")
+        target = {**REDIRECTS, **vendor.redirects}.get(settings["to"], f"{sandbox.root}/login")
         return Answer(302, b"", "text/html", {"Location": target})
     if fault.code == "F21":
         return html(LOGIN_PAGE, 200)

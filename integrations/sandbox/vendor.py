@@ -172,6 +172,14 @@ class Vendor:
         """What a registrar types in besides the URL, by the console's credential keys."""
         raise NotImplementedError
 
+    def options(self, url: str) -> dict[str, Any]:
+        """What a registrar sets as Options besides, by the console's option keys. url: what is typed in."""
+        return {}
+
+    def address(self) -> str:
+        """What the URL a registrar types in has after `base`, where it has more."""
+        return ""
+
     def authenticate(self, request: Request) -> Answer | None:
         """None when the request may go on, else the refusal. Not asked for open routes."""
         raise NotImplementedError

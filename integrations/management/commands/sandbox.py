@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Start the servers, print url and credentials of each, serve until SIGINT or SIGTERM.
+        """Start the servers, print url, credentials and options of each, serve until SIGINT or SIGTERM.
 
         `--verbosity 0` prints nothing.
         Exit status 2 for an unknown vendor, 1 when a port is taken, each with one sentence.
@@ -58,7 +58,8 @@ class Command(BaseCommand):
                 except (OSError, OverflowError) as error:
                     self._refuse(f"The {vendor} sandbox cannot listen on port {port}: {error}.", status=1)
                 running.callback(server.stop)
-                servers[vendor] = {"url": server.url, "credentials": dict(server.credentials)}
+                more = {"options": server.options} if server.options else {}
+                servers[vendor] = {"url": server.url, "credentials": dict(server.credentials), **more}
             if options["verbosity"]:
                 self.stdout.write(json.dumps(servers) if options["json"] else _as_text(servers))
                 self.stdout.flush()
@@ -77,7 +78,9 @@ def _as_text(servers: dict[str, dict[str, Any]]) -> str:
     lines = []
     for vendor, server in servers.items():
         lines += [vendor, f"  url: {server['url']}"]
-        lines += [f"  {name}: {value}" for name, value in server["credentials"].items()]
+        lines += [
+            f"  {name}: {value}" for name, value in {**server["credentials"], **server.get("options", {})}.items()
+        ]
     hosts = ",".join(str(server["url"]).split("/")[2] for server in servers.values())
     lines += ["", f"To let a console reach them: SIS_ALLOWED_HOSTS={hosts}", "Ctrl-C stops them."]
     return "\n".join(lines)

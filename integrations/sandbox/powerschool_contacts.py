@@ -27,31 +27,40 @@ def contact_bytes(
     year: int,
 ) -> bytes:
     """The contact with all its children as UTF-8 JSON; `schools` by number, `year` the school year."""
-    return msgspec.json.encode(
-        {
-            "contactId": contact.id,
-            "firstName": contact.first_name or None,
-            "middleName": contact.middle_name or None,
-            "lastName": contact.last_name or contact.mailing_name or None,
-            "prefix": contact.prefix or None,
-            "suffix": contact.suffix or None,
-            "gender": None,
-            "employer": None,
-            "stateContactNumber": None,
-            "contactNumber": None,
-            "stateExcludeFromReporting": False,
-            "active": True,
-            "emails": _emails(contact),
-            "phones": _phones(contact),
-            "language": None,
-            "contactAccount": None,
-            "addresses": _addresses(contact),
-            "contactStudents": [_student(child, link, where, schools, year) for child, link, where in links],
-            "mergedIds": [],
-            "mergeAccountId": None,
-            "@extensions": "",
-        }
-    )
+    return msgspec.json.encode(contact_tree(contact, links, schools, year=year))
+
+
+def contact_tree(
+    contact: Contact,
+    links: list[tuple[Child, ContactLink, Standing]],
+    schools: dict[int, School],
+    *,
+    year: int,
+) -> dict[str, Any]:
+    """The contact with all its children; `schools` by number, `year` the school year."""
+    return {
+        "contactId": contact.id,
+        "firstName": contact.first_name or None,
+        "middleName": contact.middle_name or None,
+        "lastName": contact.last_name or contact.mailing_name or None,
+        "prefix": contact.prefix or None,
+        "suffix": contact.suffix or None,
+        "gender": None,
+        "employer": None,
+        "stateContactNumber": None,
+        "contactNumber": None,
+        "stateExcludeFromReporting": False,
+        "active": True,
+        "emails": _emails(contact),
+        "phones": _phones(contact),
+        "language": None,
+        "contactAccount": None,
+        "addresses": _addresses(contact),
+        "contactStudents": [_student(child, link, where, schools, year) for child, link, where in links],
+        "mergedIds": [],
+        "mergeAccountId": None,
+        "@extensions": "",
+    }
 
 
 def typed_phone(digits: str, contact_id: int) -> str:

@@ -10,7 +10,11 @@ from integrations.sandbox.server import Sandbox, Vendor, start_vendor
 
 SERVERS: dict[str, str] = {
     "aeries": "integrations.sandbox.aeries:Aeries",
+    "illuminate": "integrations.sandbox.illuminate:Illuminate",
     "powerschool": "integrations.sandbox.powerschool:PowerSchool",
+    "oneroster": "integrations.sandbox.oneroster:OneRoster",
+    "schooltool": "integrations.sandbox.schooltool:SchoolTool",
+    "powerschool_query": "integrations.sandbox.powerschool_powerquery:PowerSchoolQuery",
 }
 
 

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from integrations.sandbox import aeries_pictures
 from integrations.sandbox import aeries_rows as rows
 from integrations.sandbox.aeries_codes import code_rows
 from integrations.sandbox.district import Child, District, Enrollment, School
@@ -38,7 +39,9 @@ class Aeries(Vendor):
     `certificate_in_query` also take `?cert=`; `permissions` {"Student Data": False, ...} by area;
     `old_spelling` CorrespondanceLanguageCode; `at_risk_points` AtRiskPoints as text for EarlyWarningPoints;
     `zero_dates` 0001-01-01 for null; `html_errors` web pages for errors; `portal_account_id` False leaves the
-    77th property of contacts out; `school_as_list` one school answers as a one-element array.
+    77th property of contacts out; `school_as_list` one school answers as a one-element array;
+    `odd_pictures` {student id: kind of `aeries_pictures.ODD`}; `retaken` ids of students with a new picture;
+    `picture_padding` bytes by which every picture is larger.
     """
 
     key, base, ignore_case = "aeries", "/aeries", True
@@ -52,6 +55,9 @@ class Aeries(Vendor):
         "html_errors": False,
         "portal_account_id": True,
         "school_as_list": False,
+        "odd_pictures": {},
+        "retaken": (),
+        "picture_padding": 0,
     }
     last_name = "LastName"
     identifiers = (
@@ -196,6 +202,31 @@ class Aeries(Vendor):
             return self.listing([])
         school = child.primary.school if child.primary else 0
         return self.listing([rows.contact(child, link, school, style) for link in child.contacts])
+
+    @route("GET", SCHOOL + r"/StudentPictures(?:/(?P<student>\d+))?", area="Student Pictures")
+    def pictures(self, request: Request) -> Result:
+        number, style = int(request.args["school"]), self.style(request)
+        odd, retaken = self.switch["odd_pictures"], self.switch["retaken"]
+        asked = int(request.args.get("student") or 0)
+        children = dict.fromkeys(child.id for child, _ in pairs_of(request, style))
+
+        def build() -> list[bytes]:
+            return self.encoded(
+                aeries_pictures.entry(
+                    child,
+                    number,
+                    year=request.district.year - style.back,
+                    id_name=style.student_id,
+                    odd=odd.get(child, ""),
+                    retaken=child in retaken,
+                    padding=self.switch["picture_padding"],
+                )
+                for child in children
+                if asked in (0, child)
+            )
+
+        key = ("pictures", number, style, asked, str(odd), str(retaken))
+        return self.page(request, self.cached(key, request.district.school_version(number), build))
 
     @route("GET", API + r"/enrollment/(?P<student>\d+)(?:/year/(?P<year>\d+))?", area="Enrollment History")
     @route("GET", SCHOOL + r"/enrollment/(?P<student>\d+)(?:/year/(?P<year>\d+))?", area="Enrollment History")

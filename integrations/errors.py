@@ -110,6 +110,10 @@ class UnusableAnswer(SystemUnavailable):
     code = "unusable_answer"
 
 
+class AnswerTooLarge(UnusableAnswer):
+    """The system sent more than we take in one answer; asking for less may help."""
+
+
 class RecordError(Exception):
     """One record cannot be read; the rest of the page can.
 

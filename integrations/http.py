@@ -31,6 +31,7 @@ from urllib3.connectionpool import HTTPSConnectionPool
 from . import reasons
 from .errors import (
     AddressRefused,
+    AnswerTooLarge,
     AuthenticationFailed,
     ConfigurationError,
     IntegrationError,
@@ -41,8 +42,8 @@ from .errors import (
 )
 
 log = logging.getLogger(__name__)
-# At DEBUG it writes whole addresses, and those of some systems hold a student's id.
-logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+# At DEBUG, and as a warning of odd headers, it writes whole addresses: some hold a student's id or a secret.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 PIECE = 1 << 18
 EXPLAINED = 1 << 16
@@ -324,7 +325,7 @@ class Client:
             size += len(piece)
             if size > self.limits.body_bytes:
                 most = self.limits.body_bytes >> 20
-                raise UnusableAnswer(f"{self.where} sent more than {most} MB. Ask for smaller pages.")
+                raise AnswerTooLarge(f"{self.where} sent more than {most} MB. Ask for smaller pages.")
             if time.monotonic() > until:
                 raise SystemUnavailable(f"{self.where} sent its answer too slowly. Try again later.")
             yield piece

@@ -82,10 +82,6 @@ def text(value: Any, field: str, *, longest: int = LONGEST) -> str | None | Unse
         found = value.strip()
         if len(found) <= longest and found.isprintable():
             return found or None
-    if type(value) is str:
-        found = value.strip()
-        if found.isprintable() and len(found) <= longest:
-            return found or None
     if value is UNSET or value is None:
         return value
     if isinstance(value, float) and value.is_integer():

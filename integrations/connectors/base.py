@@ -18,7 +18,9 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     user_secret). year: the school year to read, as the year its autumn falls in (2026 is 2026-2027);
     None is the system's default. primary_codes and alternate_codes: enrollment program codes, "" is a
     blank code; both empty means that every code is primary. options: checked by the connector.
-    allowed_hosts: hosts (``host`` or ``host:port``) that may be private and plain http.
+    buildings: the system's codes of the schools to read, for a check that tries one of them; () where they
+    do not matter. pictures_only: pictures are read, and nothing else has to be allowed. allowed_hosts: hosts
+    (``host`` or ``host:port``) that may be private and plain http.
     """
 
     url: str
@@ -29,6 +31,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     use_contact_record: bool = False
     use_local_id_as_pin: bool = False
     options: Mapping[str, Any] = {}
+    buildings: tuple[str, ...] = ()
+    pictures_only: bool = False
     allowed_hosts: frozenset[str] = frozenset()
 
     def role(self, program: str) -> str:
@@ -56,7 +60,7 @@ class SourceSchool(msgspec.Struct, frozen=True, kw_only=True):
     building: bool = True
 
 
-class RawRecord(msgspec.Struct, frozen=True, kw_only=True):
+class RawRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Everything one school's feed says of one student, undecoded.
 
     parts: the raw bytes in an order that is the same whenever the content is the same; their
@@ -77,6 +81,10 @@ class Problem(msgspec.Struct, frozen=True):
 
     code: str
     message: str
+
+
+DELTA_ONLY = "delta_only"
+"""The code of the one Problem that is no trouble: the source names only what has changed, and no absence counts."""
 
 
 class SourcePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,10 +125,25 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom we talk to: id is stable text for the district and the year read; name is for a person."""
+    """Whom we talk to: id is stable text for the district and the year read; name is for a person.
+
+    id is "" where the source does not tell this time. notices: what a person should know of the whole source,
+    such as a permission it lacks, though it speaks against no school having been read whole.
+    """
 
     id: str
     name: str
+    notices: tuple[Problem, ...] = ()
+
+
+@runtime_checkable
+class Offering(Protocol):
+    """A connector class with files for the district: something to install before the system can be read."""
+
+    @classmethod
+    def files(cls, options: Mapping[str, Any]) -> dict[str, bytes]:
+        """File name → content, for an integration with these options; the same options give the same bytes."""
+        ...
 
 
 @runtime_checkable
@@ -173,4 +196,63 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Release the connection."""
+        ...
+
+
+class SourceCode(msgspec.Struct, frozen=True, kw_only=True):
+    """One code of a list that a system keeps.
+
+    code: as the system's records carry it, and so as a data entity mapping holds it. category: the wider group the
+    system counts it to, such as a federal race, "" for none. retired: old records may still carry it. opaque: a
+    number of the system's own, which means nothing by itself.
+    """
+
+    code: str
+    description: str = ""
+    category: str = ""
+    retired: bool = False
+    opaque: bool = False
+
+
+@runtime_checkable
+class CodeSource(Protocol):
+    """A connector of a system that can tell the codes it knows. Its schools, codes of Building, it tells anyway."""
+
+    def codes(self, entity: str) -> Sequence[SourceCode] | None:
+        """Every code of an entity such as ``gender``, in the system's order; None where it keeps no such list.
+
+        Raises IntegrationError.
+        """
+        ...
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest picture of one student. data: the file's bytes, b"" when fault says why there are none to use.
+
+    year: the autumn of the school year it was taken in, None where the system does not tell.
+    """
+
+    external_id: str
+    data: bytes = b""
+    year: int | None = None
+    fault: str = ""
+
+
+class PicturePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some students of one school with their pictures. number: from 1. without: ids that have none."""
+
+    number: int
+    pictures: Sequence[Picture]
+    without: Sequence[str] = ()
+
+
+@runtime_checkable
+class PictureSource(Protocol):
+    """A connector of a system that also has pictures of its students."""
+
+    def pictures(self, school: SourceSchool, *, first: int = 1) -> Iterator[PicturePage]:
+        """The school's pictures from page ``first`` on, few at a time; an empty last page is not given.
+
+        Raises IntegrationError for what ends the school's reading.
+        """
         ...

@@ -12,26 +12,40 @@ from ..http import Limits
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
-    """One option: its meaning in a sentence, and a whole number in a range, a number, a choice or codes."""
+    """One option: its meaning in a sentence, and what may stand in it.
+
+    kind: integer or number (from least to most), choice (of choices), codes (a list of texts), boolean, text,
+    url or json (an object, which the connector checks). label: the name a person reads, "" for the key in words.
+    names: choice → what a person reads for it.
+    """
 
     meaning: str
+    label: str = ""
     kind: str = "integer"
     default: Any = None
     least: float = 0
     most: float = 0
     choices: tuple[str, ...] = ()
+    names: Mapping[str, str] = {}
 
 
 COMMON: Mapping[str, Option] = {
     "timeout_s": Option(
         meaning="Seconds without a byte before an answer is given up.",
+        label="Seconds to wait for an answer",
         kind="number", default=60.0, least=0.05, most=600,
     ),
-    "max_at_once": Option(meaning="Requests to the system at the same time.", default=2, least=1, most=16),
-    "min_interval_s": Option(
-        meaning="Seconds between the starts of two requests.", kind="number", default=0.0, most=60,
+    "max_at_once": Option(
+        meaning="Requests to the system at the same time.", label="Requests at once", default=2, least=1, most=16,
     ),
-    "max_body_mb": Option(meaning="The largest answer taken, in MB.", default=64, least=1, most=1024),
+    "min_interval_s": Option(
+        meaning="Seconds between the starts of two requests.",
+        label="Seconds between requests",
+        kind="number", default=0.0, most=60,
+    ),
+    "max_body_mb": Option(
+        meaning="The largest answer taken, in MB.", label="Largest answer", default=64, least=1, most=1024,
+    ),
 }  # fmt: skip
 """The options every connector takes."""
 
@@ -67,6 +81,12 @@ def _fault(option: Option, value: Any) -> str:
     if option.kind == "codes":
         fits = isinstance(value, list) and all(isinstance(one, str) for one in value)
         return "" if fits else "a list of texts"
+    if option.kind == "boolean":
+        return "" if isinstance(value, bool) else "true or false"
+    if option.kind in ("text", "url"):
+        return "" if isinstance(value, str) else "a text"
+    if option.kind == "json":
+        return "" if isinstance(value, dict) else 'a JSON object, such as {"name": "value"}'
     number = isinstance(value, int if option.kind == "integer" else (int, float))
     if not number or isinstance(value, bool) or not option.least <= value <= option.most:
         whole = "whole " if option.kind == "integer" else ""

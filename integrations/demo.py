@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -33,6 +34,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "use_contact_record": True,
     },
     "powerschool": {"family_identifier": ["head_of_household_last_name", "household_home_address"]},
+    "illuminate": {"family_identifier": ["head_of_household_last_name", "household_home_address"]},
+    "oneroster": {
+        "family_identifier": ["head_of_household_last_name", "household_home_address"],
+        "options": {"version": "1.2", "token_url": "{origin}/oauth/token?appName=console"},
+    },
+    "schooltool": {"family_identifier": ["head_of_household_last_name", "household_home_address"]},
+    "powerschool_query": {"family_identifier": ["head_of_household_last_name", "household_home_address"]},
 }
 """Vendor → what its demo integration sets besides what all have."""
 
@@ -67,9 +75,18 @@ def _accounts(admin_password: str, registrar_password: str) -> None:
     registrar.groups.set(Group.objects.filter(name__in=REGISTRAR_GROUPS))
 
 
+def _settings(vendor: str, url: str) -> dict[str, Any]:
+    """What the demo integration of a vendor sets, with the server's own address in its options."""
+    parts = urlsplit(url)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    options = {key: value.format(origin=origin) for key, value in SETTINGS[vendor].get("options", {}).items()}
+    return {**SETTINGS[vendor], **({"options": options} if options else {})}
+
+
 def _integration(vendor: str, url: str, credentials: Mapping[str, str], source_schools: list[SourceSchool]) -> None:
-    """The demo integration of one vendor, with schools of its own: codes begin with the vendor's initial."""
+    """The demo integration of one vendor, with schools of its own: codes begin with the vendor's initials."""
     title = FIELDS[vendor].title
+    initials = "".join(word[0] for word in title.split())
     building = DataEntityMapping.objects.create(name=f"Demo {title} Building", entity="building")
     chosen = DataEntityMapping.objects.filter(name__in=shipped_for(vendor).values())
     integration = Integration.objects.create(
@@ -82,11 +99,11 @@ def _integration(vendor: str, url: str, credentials: Mapping[str, str], source_s
         purpose="For trying the console: an invented district, no real child",
         **credentials,
         **{mapping.entity: mapping for mapping in chosen},
-        **SETTINGS[vendor],
+        **_settings(vendor, url),
     )
     for source in source_schools:
         school = School.objects.create(
-            code=f"{title[0]}{source.number}",
+            code=f"{initials}{source.number}",
             name=source.name,
             low_grade=GRADES[source.low_grade],
             high_grade=GRADES[source.high_grade],

@@ -67,12 +67,60 @@ CODES: dict[str, dict[str, dict[str, str]]] = {
             "Other": "other",
         },
     },
+    "illuminate": {
+        "gender": {"M": "M", "F": "F", "N": "X", "X": "X"},
+        "ethnicity": {"true": "hispanic", "false": "not_hispanic"},
+        "race": {"100": "american_indian", "600": "black", "700": "white", **ASIAN, **PACIFIC},
+        "language": {"00": "en", "01": "es", "02": "vi", "03": "yue", "04": "ko", "05": "fil"},
+        "relationship": {
+            "M": "mother", "F": "father", "SM": "stepmother", "SF": "stepfather", "GP": "grandparent",
+            "R": "other_relative", "O": "other",
+        },
+        "grade_level": {"15": "PR", "16": "TK", "1": "K", **{str(n + 1): str(n) for n in range(1, 13)}},
+    },
+    "schooltool": {
+        "gender": {"M": "M", "F": "F", "X": "X"},
+        "ethnicity": {"Y": "hispanic", "N": "not_hispanic"},
+        "race": {"I": "american_indian", "A": "asian", "B": "black", "P": "pacific_islander", "W": "white"},
+        "language": {"ENG": "en", "SPA": "es", "VIE": "vi", "YUE": "yue", "KOR": "ko", "FIL": "fil"},
+        "relationship": {
+            "MOTH": "mother", "FATH": "father", "SMTH": "stepmother", "SFTH": "stepfather", "GPAR": "grandparent",
+            "OREL": "other_relative", "OTHR": "other",
+        },
+        "grade_level": {
+            "PKH": "PR", "PKF": "TK", "KH": "K", "KF": "K", **{f"{n:02d}": str(n) for n in range(1, 13)},
+        },
+    },
 }  # fmt: skip
 """System → entity → the district's codes in our values: every code but the ones the generator strews as unknown."""
+CODES["oneroster"] = {
+    "gender": {"male": "M", "female": "F", "other": "X"},
+    "ethnicity": {"true": "hispanic", "false": "not_hispanic"},
+    "race": {
+        "americanIndianOrAlaskaNative": "american_indian", "asian": "asian", "blackOrAfricanAmerican": "black",
+        "nativeHawaiianOrOtherPacificIslander": "pacific_islander", "white": "white",
+    },
+    "language": {"eng": "en", "spa": "es", "vie": "vi", "yue": "yue", "kor": "ko", "fil": "fil"},
+    "relationship": {
+        "parent": "parent", "guardian": "guardian", "relative": "other_relative", "ext:other": "other",
+    },
+    "grade_level": {"PR": "PR", "TK": "TK", "KG": "K", **{f"{n:02d}": str(n) for n in range(1, 13)}},
+}  # fmt: skip
+CODES["powerschool_query"] = {
+    **CODES["powerschool"],
+    "ethnicity": {"1": "hispanic", "0": "not_hispanic", **CODES["powerschool"]["ethnicity"]},
+    "allergy": {
+        "Peanut": "peanuts", "Tree nuts": "tree_nuts", "Bee stings": "bee_sting", "Latex": "latex",
+    },
+}  # fmt: skip
 GRADES = {"-2": "PR", "-1": "TK", "0": "K", **{str(number): str(number) for number in range(1, 13)}}
 FAMILY = {
     "aeries": ["family_key"],
     "powerschool": ["head_of_household_last_name", "household_home_address"],
+    "powerschool_query": ["head_of_household_last_name", "household_home_address"],
+    "schooltool": ["head_of_household_last_name", "household_home_address"],
+    "oneroster": ["head_of_household_last_name", "household_home_address"],
+    "illuminate": ["head_of_household_last_name", "household_home_address"],
 }
 
 
@@ -86,6 +134,7 @@ def configuration(vendor: str, sis: Sandbox, *, name: str = "District", **fields
         **CODES[vendor],
     }
     flags = {"use_contact_record": True} if vendor == "aeries" else {}
+    own = {"options": {**sis.options, **fields.pop("options", {})}} if sis.options or "options" in fields else {}
     return {
         "schools": schools,
         "data_entity_mappings": [
@@ -102,6 +151,7 @@ def configuration(vendor: str, sis: Sandbox, *, name: str = "District", **fields
                 "drop_students_not_in_file": True,
                 "import_enabled": True,
                 **flags,
+                **own,
                 **fields,
             }
         ],
@@ -159,7 +209,7 @@ class World:
 
     def external_id(self, child: Child) -> str:
         """The id by which the system names a child."""
-        return str(child.id if self.vendor == "aeries" else child.dcid)
+        return str(child.id if self.vendor in ("aeries", "schooltool") else child.dcid)
 
     def student(self, child: Child) -> Student:
         """The student we hold for a child. Raises Student.DoesNotExist."""

@@ -20,6 +20,7 @@ from integrations.sandbox.server import Sandbox
 from students.records import CURRENT, LEFT
 from tests.connectors.reading import (
     STUDENTS,
+    WRONG,
     connected,
     connection,
     content,
@@ -27,13 +28,9 @@ from tests.connectors.reading import (
     read,
     read_all,
     school_of,
+    wrong,
 )
-
-WRONG = "Wr0ngS3cretWr0ngS3cretWr0ngS3cr3"
-
-
-def _wrong(sis: Sandbox) -> dict[str, str]:
-    return dict.fromkeys(sis.credentials, WRONG)
+from tests.world import CODES, GRADES
 
 
 def test_the_connector_is_one(tidy: Sandbox) -> None:
@@ -52,7 +49,7 @@ def test_check_is_all_ok_when_all_is_well(tidy: Sandbox) -> None:
 
 def test_wrong_credentials_are_told_and_never_shown(tidy: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    with connected(tidy, credentials=_wrong(tidy)) as connector:
+    with connected(tidy, **wrong(tidy)) as connector:
         with pytest.raises(AuthenticationFailed) as caught:
             connector.tenant()
         failed = [line for line in connector.check() if not line.ok]
@@ -82,6 +79,8 @@ def test_no_secret_and_no_query_is_told_when_a_request_fails(
 
 
 def test_missing_credentials_are_a_configuration_error(tidy: Sandbox) -> None:
+    if not tidy.credentials:
+        pytest.skip("the system has no credentials but its Url")
     with pytest.raises(ConfigurationError, match="missing"), connected(tidy, credentials={}):
         pass
 
@@ -117,7 +116,7 @@ def test_schools_are_listed_with_what_is_no_building(tidy: Sandbox) -> None:
     assert {str(school.number) for school in tidy.district.real_schools} <= {
         school.code for school in schools if school.building
     }
-    assert not next(school for school in schools if school.code == "0").building
+    assert not next(school for school in schools if "District Office" in school.name).building
 
 
 def test_all_pages_are_the_district(tidy: Sandbox) -> None:
@@ -142,12 +141,14 @@ def test_records_say_what_the_district_says(tidy: Sandbox) -> None:
         source = school_of(connector, school)
         found = [connector.normalise(record, source) for record in read(connector, source).records]
     records = {record.local_id: record for record in found}
+    grades = CODES[tidy.vendor.key].get("grade_level", GRADES)
 
     for child in tidy.district.children_in(school):
         record = records[str(child.id)]
         assert (record.first_name, record.last_name) == (child.first_name, child.last_name)
         assert record.birth_date == child.birth_date
-        assert record.residence_line1 == f"{child.residence.line1} {child.residence.line2}".strip()
+        lines = [line for line in (record.residence_line1, record.residence_line2) if line]
+        assert " ".join(map(str, lines)) == f"{child.residence.line1} {child.residence.line2}".strip()
         assert record.residence_postal_code in (
             child.residence.postal_code,
             f"{child.residence.postal_code}-{child.residence.zip_ext}",
@@ -157,7 +158,7 @@ def test_records_say_what_the_district_says(tidy: Sandbox) -> None:
         assert record.enrollment.status == CURRENT
         assert record.enrollment.left is None
         assert child.primary is not None
-        assert record.enrollment.grade_level == str(child.primary.grade)
+        assert grades[record.enrollment.grade_level] == GRADES[str(child.primary.grade)]
         assert isinstance(record.contacts, tuple)
         links = sorted(child.contacts, key=lambda link: (link.order, link.sequence))
         assert [contact.first_name for contact in record.contacts] == [link.contact.first_name for link in links]
@@ -195,9 +196,15 @@ def test_same_data_is_the_same_bytes_and_a_change_shows_in_one_record(tidy: Sand
     assert all(b'"Changed"' in content(record) for record in changed)
 
 
+def _only_if_it_can_be_asked(connector: Connector) -> None:
+    if not connector.can_be_asked:
+        pytest.skip("the system cannot be asked for a student who left")
+
+
 def test_find_tells_where_a_student_is(tidy: Sandbox) -> None:
     school = tidy.district.real_schools[0].number
     with connected(tidy) as connector:
+        _only_if_it_can_be_asked(connector)
         source = school_of(connector, school)
         records = read(connector, source).records
         ids = {connector.normalise(r, source).local_id: r.external_id for r in records}
@@ -228,7 +235,7 @@ def test_find_tells_where_a_student_moved(tidy: Sandbox) -> None:
 def test_find_never_takes_trouble_for_an_answer(tidy: Sandbox, code: str) -> None:
     with connected(tidy) as connector:
         external_id = one_school(connector, tidy).ids[0]
-        tidy.faults.add(code, path=r"/student")
+        tidy.faults.add(code, path=r"[/.]student|/Enrollment/$")
         with pytest.raises(IntegrationError):
             connector.find(external_id)
 

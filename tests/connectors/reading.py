@@ -13,8 +13,13 @@ from integrations.connectors.registry import connector_class
 from integrations.sandbox.server import Sandbox
 
 LOOPBACK = frozenset({"127.0.0.1"})
-STUDENTS = r"/schools?/\d+/students?$"
-"""The paths of the lists of a school's students."""
+STUDENTS = r"/schools?/\d+/students?$|/Api/Students/$|/query/[\w.]+\.students\.\w+$|/roster/students$"
+"""The paths of the lists of students: of a school, or of the district where the system has one list only."""
+ONE_LIST = frozenset({"schooltool"})
+"""The systems that list the whole district at once, so that no request is about one school."""
+WRONG = "Wr0ngS3cretWr0ngS3cretWr0ngS3cr3"
+ONE_ANSWER = frozenset({"powerschool_query"})
+"""The systems that give all students of a school in one answer, so that no page can be skipped or come again."""
 
 
 class Reading(msgspec.Struct):
@@ -45,6 +50,7 @@ def connection(sis: Sandbox, **values: Any) -> Connection:
     settings: dict[str, Any] = {
         "url": sis.url,
         "credentials": sis.credentials,
+        "options": sis.options,
         "year": sis.district.year,
         "allowed_hosts": LOOPBACK,
         "use_contact_record": True,
@@ -53,12 +59,19 @@ def connection(sis: Sandbox, **values: Any) -> Connection:
     return Connection(**settings)
 
 
+def wrong(sis: Sandbox) -> dict[str, Any]:
+    """What makes a connection one with wrong credentials, in the Url where that carries them."""
+    if sis.credentials:
+        return {"credentials": dict.fromkeys(sis.credentials, WRONG)}
+    return {"url": f"{sis.url.partition('?')[0]}?token={WRONG}"}
+
+
 @contextmanager
 def connected(
     sis: Sandbox, *, waits: list[float] | None = None, page_size: int = 20, **values: Any
 ) -> Iterator[Connector]:
     """A connector to a sandbox server that notes its waits instead of waiting; small pages."""
-    options: Mapping[str, Any] = {"page_size": page_size, **values.pop("options", {})}
+    options: Mapping[str, Any] = {**sis.options, "page_size": page_size, **values.pop("options", {})}
     make: Any = connector_class(sis.vendor.key)
     noted = waits if waits is not None else []
     connector: Connector = make(connection(sis, options=options, **values), sleep=noted.append)

@@ -24,7 +24,7 @@ def told(district: District, vendor: str) -> dict[str, dict[str, Any]]:
     found = {}
     for child in district.children.values():
         rows = [row for row in child.enrollments if row.status == "active" and row.school in schools]
-        if vendor == "powerschool":
+        if vendor in ("powerschool", "powerschool_query"):
             rows = [row for row in rows if row is child.primary]
         if rows:
             found[str(child.id)] = {
@@ -79,7 +79,8 @@ def _fields(child: Child, vendor: str) -> dict[str, Any]:
     hispanic = {None: "", True: "hispanic", False: "not_hispanic"}[child.hispanic]
     return {
         "local_id": str(child.id),
-        "state_id": child.state_id if aeries else child.state_id.lstrip("0"),
+        # The v1 resources of PowerSchool write it as a number; its queries as text.
+        "state_id": child.state_id.lstrip("0") if vendor == "powerschool" else child.state_id,
         "first_name": child.first_name.strip(),
         "middle_name": child.middle_name.strip(),
         "last_name": child.last_name.strip(),

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from mapping.defaults import ship, shipped_mappings
+from integrations.connectors.registry import SYSTEMS
+from integrations.system_fields import FIELDS
+from mapping.defaults import ship, shipped_for, shipped_mappings
 from mapping.models import DataEntityMapping, DataEntityMappingValue, Entity
 from mapping.translate import Table
-from students.codes import ETHNICITIES, GENDERS, GRADE_LEVELS, LANGUAGES, RACES, RELATIONSHIPS, STATES
+from students.codes import ALLERGIES, ETHNICITIES, GENDERS, GRADE_LEVELS, LANGUAGES, RACES, RELATIONSHIPS, STATES
 
 OURS = {
     "grade_level": GRADE_LEVELS,
@@ -19,6 +21,7 @@ OURS = {
     "language": LANGUAGES,
     "relationship": RELATIONSHIPS,
     "state": STATES,
+    "allergy": ALLERGIES,
 }
 SHIPPED = {one["name"]: one for one in shipped_mappings()}
 
@@ -63,6 +66,8 @@ def test_shipped_mapping_fits_the_columns_when_stored(name: str) -> None:
         ("PowerSchool Race", "PI", "pacific_islander"),
         ("PowerSchool Language", "Filipino", "fil"),
         ("PowerSchool Relationship", "Other Relative", "other_relative"),
+        ("PowerSchool Query Ethnicity", "1", "hispanic"),
+        ("PowerSchool Query Allergy", "LATEX", "latex"),
         ("State (USPS)", "Ca", "CA"),
         ("State (USPS)", "West Virginia", "WV"),
     ],
@@ -71,13 +76,11 @@ def test_code_becomes_our_value_when_a_system_sends_it(name: str, code: str, our
     assert table(name).get(code) == ours
 
 
-def test_systems_have_all_but_building_and_year_when_shipped() -> None:
-    entities: dict[str, set[str]] = {}
-    for name, one in SHIPPED.items():
-        entities.setdefault(name.split()[0], set()).add(one["entity"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_system_has_all_but_building_and_year_when_shipped(system: str) -> None:
+    shown = {entity for entity in Entity.values if entity in FIELDS[system].shown}
 
-    asked = {"grade_level", "gender", "ethnicity", "race", "language", "relationship"}
-    assert entities == {"Aeries": asked, "PowerSchool": asked, "State": {"state"}}
+    assert set(shipped_for(system)) == shown - {"building", "academic_year"}
 
 
 @pytest.mark.django_db

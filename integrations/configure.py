@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
+from integrations.checking import connection_faults
 from integrations.configure_file import VOCABULARY, FileError, read_file
-from integrations.connectors.registry import SYSTEMS, connector_class
-from integrations.errors import ConfigurationError
-from integrations.http import checked_address
-from integrations.models import Integration, SchoolConnection
+from integrations.connectors.registry import SYSTEMS
+from integrations.models import Integration, ScheduledJob, SchoolConnection
+from integrations.secret_url import whole_url
 from integrations.system_fields import FIELDS, check, hidden_fields_with_values, hidden_label
+from integrations.timetable import NEEDS
 from mapping.models import DataEntityMapping, DataEntityMappingValue
 from students.models import AcademicYear, School
 
@@ -61,6 +61,8 @@ def configure(text: str, *, environ: Mapping[str, str]) -> Outcome:
         for place, entry in _each(content, "integrations"):
             outcome.count("integrations", _integration(entry, place, outcome))
         _connect_schools(content, outcome)
+        for place, entry in _each(content, "scheduled_jobs"):
+            outcome.count("scheduled jobs", _job(entry, place))
     return outcome
 
 
@@ -162,11 +164,14 @@ def _integration(entry: dict[str, Any], place: str, outcome: Outcome) -> str:
     values |= {key: _chosen(key, name, place) for key, name in entry.get("mappings", {}).items()}
     if "error_owner" in entry:
         values["error_owner"] = _owner(entry["error_owner"], f"{place}.error_owner")
+    if _is_stored(values.get("url", ""), integration, system=system):
+        del values["url"]
     whole = {**_as_it_stands(integration), **values}
     faults = check(whole, system=system, existing=False)
     if faults:
         raise FileError(f"{place} ({entry['name']}): {' '.join(faults.values())}")
-    _check_with_connector(whole, system, place)
+    for field, sentence in connection_faults(whole, system=system).items():
+        raise FileError(f"{place}.{field}: {sentence}")
     for field in hidden_fields_with_values(whole, system=system):
         values[field] = getattr(Integration(), field)
         outcome.notes.append(
@@ -174,6 +179,13 @@ def _integration(entry: dict[str, Any], place: str, outcome: Outcome) -> str:
             "so it is left empty."
         )
     return _store(integration, values, place)
+
+
+def _is_stored(url: str, integration: Integration, *, system: str) -> bool:
+    """Whether a Url that carries the secret is the one stored, which is stored in two halves."""
+    if not FIELDS[system].url_is_secret or not integration.url_secret:
+        return False
+    return url == whole_url(integration.url, integration.url_secret)
 
 
 def _system(entry: Mapping[str, Any], integration: Integration, place: str) -> str:
@@ -209,9 +221,28 @@ def _chosen(entity: str, name: str | None, place: str) -> DataEntityMapping | No
     return found
 
 
+def _job(entry: dict[str, Any], place: str) -> str:
+    found = ScheduledJob.objects.filter(name=entry["name"]).first()
+    missing = [key for key in ("integration", "frequency", "run_as") if key not in entry]
+    if found is None and missing:
+        raise FileError(f"{place}.{missing[0]} is missing; the scheduled job {entry['name']} is new.")
+    values = dict(entry)
+    if "integration" in entry:
+        values["integration"] = Integration.objects.filter(name=entry["integration"]).first()
+        if values["integration"] is None:
+            raise FileError(f"{place}.integration: there is no integration named {entry['integration']!r}.")
+    if "run_as" in entry:
+        values["run_as"] = _user(entry["run_as"], f"{place}.run_as")
+    needed = NEEDS[entry.get("frequency", found.frequency if found else "")]
+    values |= {part: None for parts in NEEDS.values() for part in parts if part not in needed}
+    return _store(found or ScheduledJob(minute=None), values, place)
+
+
 def _owner(username: str | None, place: str) -> Any:
-    if username is None:
-        return None
+    return None if username is None else _user(username, place)
+
+
+def _user(username: str, place: str) -> Any:
     found = get_user_model()._default_manager.filter(**{get_user_model().USERNAME_FIELD: username}).first()
     if found is None:
         raise FileError(f"{place}: there is no user {username!r}.")
@@ -224,18 +255,6 @@ def _as_it_stands(integration: Integration) -> dict[str, Any]:
         for field in Integration._meta.concrete_fields
         if field.editable and not field.primary_key
     }
-
-
-def _check_with_connector(values: Mapping[str, Any], system: str, place: str) -> None:
-    """The address and the options, in the connector's own words."""
-    try:
-        checked_address(values["url"], frozenset(settings.SIS_ALLOWED_HOSTS))
-    except ConfigurationError as error:
-        raise FileError(f"{place}.url: {error.message}") from None
-    try:
-        connector_class(system).check_options(values["options"])
-    except ConfigurationError as error:
-        raise FileError(f"{place}.options: {error.message}") from None
 
 
 def _connect_schools(content: Mapping[str, Any], outcome: Outcome) -> None:

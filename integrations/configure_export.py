@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from integrations.configure import PLAIN
 from integrations.configure_file import ENTITIES
-from integrations.models import Integration
+from integrations.models import Integration, ScheduledJob
 from integrations.system_fields import FIELDS
+from integrations.timetable import NEEDS
 from mapping.models import DataEntityMapping
 from students.models import AcademicYear, School
 
@@ -17,7 +18,7 @@ def export() -> dict[str, Any]:
     """Everything a configuration file may hold, in an order that is the same for the same settings.
 
     Credentials are left out, so that reading the file back keeps those that are stored; so is a Url with a
-    query, which may hold one.
+    query, which may hold one. Of a Url that carries the secret the readable half is told.
     """
     return {
         "schools": [_school(one) for one in sorted(School.objects.all(), key=lambda one: one.code)],
@@ -37,6 +38,10 @@ def export() -> dict[str, Any]:
                 ),
                 key=lambda one: one.name,
             )
+        ],
+        "scheduled_jobs": [
+            _job(one)
+            for one in sorted(ScheduledJob.objects.select_related("integration", "run_as"), key=lambda one: one.name)
         ],
     }
 
@@ -64,3 +69,14 @@ def _integration(integration: Integration) -> dict[str, Any]:
     told["error_owner"] = integration.error_owner.get_username() if integration.error_owner else None
     told["schools"] = sorted(one.school.code for one in integration.school_connections.all())
     return told
+
+
+def _job(job: ScheduledJob) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "name": job.name,
+        "integration": job.integration.name,
+        "frequency": job.frequency,
+        **{part: getattr(job, part) for part in NEEDS[job.frequency]},
+        "run_as": job.run_as.get_username(),
+    }
+    return told if job.active else {**told, "active": False}

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from integrations.timetable import MONTHS, NEEDS, WEEKDAYS
 from mapping.models import Entity
 from students.codes import (
     ALLERGIES,
@@ -207,6 +208,18 @@ def _external_values(value: Any, place: str) -> dict[str, str]:
     return found
 
 
+def _named(names: Sequence[str], *, first: int) -> Read:
+    """Reads a number, or the name that stands for it."""
+    numbers = {name.casefold(): number for number, name in enumerate(names, start=first)}
+
+    def read(value: Any, place: str) -> int:
+        if isinstance(value, str) and value.strip().casefold() in numbers:
+            return numbers[value.strip().casefold()]
+        return int(_whole(first, first + len(names) - 1)(value, place))
+
+    return read
+
+
 def _not_yet(value: Any, place: str) -> Any:
     """A key for later versions: taken only while it says nothing."""
     if value in (None, "", [], {}):
@@ -229,13 +242,25 @@ MAPPING: Mapping[str, Read] = {
     "values": _external_values,
     "active": _flag,
 }
+JOB: Mapping[str, Read] = {
+    "name": _name,
+    "integration": _name,
+    "frequency": _one_of(tuple(NEEDS)),
+    "minute": _whole(0, 59),
+    "hour": _whole(0, 23),
+    "weekday": _named(WEEKDAYS, first=0),
+    "day": _whole(1, 31),
+    "month": _named(MONTHS, first=1),
+    "run_as": _name,
+    "active": _flag,
+}
 
 
 def _integration(environ: Mapping[str, str]) -> Mapping[str, Read]:
     return {
         "name": _name,
         "system": _name,
-        "url": _text,
+        "url": _secret(environ),
         "credentials": _record(dict.fromkeys(CREDENTIALS, _secret(environ))),
         "mappings": _record(dict.fromkeys(ENTITIES, _text_or_none)),
         "family_identifier": _list(_family_field),
@@ -268,5 +293,5 @@ def _top(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "data_entity_mappings": _list(_record(MAPPING, required=("name",))),
         "field_mappings": _not_yet,
         "integrations": _list(_record(_integration(environ), required=("name",))),
-        "scheduled_jobs": _not_yet,
+        "scheduled_jobs": _list(_record(JOB, required=("name",))),
     }

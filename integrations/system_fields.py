@@ -58,7 +58,7 @@ _RUNNING = (
     "purpose", "options",
 )  # fmt: skip
 _ALWAYS = frozenset({"name", "system", "url", *_MAPPINGS})
-_PICTURES = frozenset({"name", "system", "url", "token", "building"})
+PICTURES_ONLY = frozenset({"name", "system", "url", "token", "building"})
 _ONLY_EXISTING = frozenset({"active"})
 _CREDENTIALS = frozenset({"token", "consumer_token", "consumer_secret", "user_token", "user_secret"})
 _HOUSEHOLD = tuple(option for option in FAMILY_FIELDS if option != "family_key")
@@ -69,7 +69,9 @@ class SystemFields(msgspec.Struct, frozen=True, kw_only=True):
 
     shown: fields in the order of the form; ``active`` stands only on existing integrations. required: the
     fields that must be filled in. family_options: what Family Identifier offers. labels: labels that differ
-    from LABELS. options: keys of Options that must be filled in → their label.
+    from LABELS. options: keys of Options that must be filled in → their label. optional_when: key
+    of one of these, or a required field → (option, value) with which it may stay blank. url_is_secret: the Url carries
+    the system's secret. url_help: what to enter as Url, where that needs saying.
     """
 
     title: str
@@ -78,6 +80,10 @@ class SystemFields(msgspec.Struct, frozen=True, kw_only=True):
     family_options: tuple[str, ...] = _HOUSEHOLD
     labels: Mapping[str, str] = {}
     options: Mapping[str, str] = {}
+    optional_when: Mapping[str, tuple[str, str]] = {}
+    addresses: tuple[str, ...] = ()
+    url_is_secret: bool = False
+    url_help: str = ""
 
     def label(self, field: str) -> str:
         """The label of a field, or of a required option, on this system's form."""
@@ -107,17 +113,33 @@ FIELDS: Final[dict[str, SystemFields]] = {
         also_required=("token",),
         family_options=tuple(FAMILY_FIELDS),
     ),
-    "illuminate": _system("Illuminate", (), also_required=(*_CONSUMER, "user_token", "user_secret")),
+    "illuminate": _system(
+        "Illuminate",
+        (),
+        also_required=(*_CONSUMER, "user_token", "user_secret"),
+        # OAuth 2 knows a client id and a client secret only.
+        optional_when=dict.fromkeys(("user_token", "user_secret"), ("sign_in", "oauth2")),
+    ),
     "powerschool": _system("PowerSchool", (), also_required=_CONSUMER),
     # Allergy may stay empty: a district without the health module has no allergies to translate.
     "powerschool_query": _system("PowerSchool Query", ("allergy",), also_required=_CONSUMER),
-    "schooltool": _system("SchoolTool", (), also_required=()),
+    "schooltool": _system(
+        "SchoolTool",
+        (),
+        also_required=(),
+        url_is_secret=True,
+        url_help="The roster URL the district gives, with its token. The layout of that feed is our own: the "
+        "vendor publishes none. What follows the last slash is hidden once saved",
+    ),
     "oneroster": _system(
         "OneRoster",
         (),
         also_required=_CONSUMER,
         labels={"url": "Service URL", "consumer_token": "Key", "consumer_secret": "Secret"},
         options={"version": "OneRoster Version", "token_url": "Token URL"},
+        # 1.1 may sign requests with OAuth 1.0a, which has no tokens to fetch.
+        optional_when={"token_url": ("version", "1.1")},
+        addresses=("token_url",),
     ),
 }  # fmt: skip
 """System key → its fields."""
@@ -129,11 +151,12 @@ def shown_fields(system: str, *, existing: bool) -> tuple[str, ...]:
 
 
 def required_fields(values: Mapping[str, Any], *, system: str) -> frozenset[str]:
-    """The fields that must be filled in, given the others: with Pictures Only a handful."""
+    """The fields that must be filled in, given the others: with Pictures Only a handful; some options spare some."""
     rules = FIELDS[system]
     if "pictures_only" in rules.shown and values.get("pictures_only"):
-        return _PICTURES
-    return rules.required
+        return PICTURES_ONLY
+    options = values.get("options") or {}
+    return rules.required - {name for name, (key, value) in rules.optional_when.items() if options.get(key) == value}
 
 
 def check(values: Mapping[str, Any], *, system: str, existing: bool) -> dict[str, str]:
@@ -152,13 +175,22 @@ def check(values: Mapping[str, Any], *, system: str, existing: bool) -> dict[str
         kept = existing and field in _CREDENTIALS
         if field in required and not kept and _blank(values.get(field)) and field != "system":
             faults[field] = f"{rules.label(field)} is required for {rules.title}."
-    missing = [label for key, label in rules.options.items() if _blank((values.get("options") or {}).get(key))]
-    if missing:
+    if missing := _missing_options(values.get("options") or {}, rules):
         verb = "are" if len(missing) > 1 else "is"
         faults["options"] = f"{' and '.join(missing)} {verb} required for {rules.title}."
     if fault := _family_fault(values.get("family_identifier") or (), rules):
         faults["family_identifier"] = fault
     return faults
+
+
+def _missing_options(options: Mapping[str, Any], rules: SystemFields) -> list[str]:
+    """The labels of required options that are blank."""
+    found = []
+    for key, label in rules.options.items():
+        other, value = rules.optional_when.get(key, ("", ""))
+        if _blank(options.get(key)) and not (other and options.get(other) == value):
+            found.append(label)
+    return found
 
 
 def hidden_fields_with_values(values: Mapping[str, Any], *, system: str) -> list[str]:

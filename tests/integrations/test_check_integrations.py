@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from integrations.checking import check_integration
+from integrations.checking import check_integration, connection_faults
 from integrations.models import Integration
 from integrations.sandbox.registry import start
+from tests.factories.mapping import mapping_of
 
 pytestmark = pytest.mark.django_db
 VENDORS = ("aeries", "powerschool")
@@ -54,6 +55,62 @@ def test_every_line_is_ok_when_the_settings_are_right(integration: Integration) 
     assert lines
     assert [line for line in lines if not line.ok] == []
     assert command()[0] == 0
+
+
+def test_school_of_the_building_mapping_is_tried_and_named(integration: Integration, sis: Any) -> None:
+    school = sis.district.real_schools[-1]
+    integration.building = mapping_of("building", {f"{school.number}": "101"})
+
+    lines = {line.name: line for line in check_integration(integration)}
+
+    tried = [line.message for name, line in lines.items() if "Student" in name]
+    assert any(f"{school.name} ({school.number})" in message for message in tried)
+    assert lines["Building"].ok
+    assert "School year" in lines
+
+
+def test_school_that_the_system_does_not_have_is_named(integration: Integration) -> None:
+    integration.building = mapping_of("building", {"4711": "101"})
+
+    line = check_integration(integration)[-1]
+
+    assert (line.name, line.ok) == ("Building", False)
+    assert "The system has no school 4711 of the Building mapping. It has: " in line.message
+    assert "Correct the External Values" in line.remedy
+
+
+def test_empty_building_mapping_is_told(integration: Integration) -> None:
+    integration.building = mapping_of("building", {})
+
+    assert "an import would read no school" in check_integration(integration)[-1].message
+
+
+def test_credential_is_called_as_its_field_is(integration: Integration, vendor: str) -> None:
+    names = [line.name for line in check_integration(integration)]
+
+    assert {"aeries": "Token (certificate)", "powerschool": "Consumer Token and Consumer Secret"}[vendor] in " ".join(
+        names
+    )
+
+
+def test_school_year_that_answers_is_told(vendor: str, integration: Integration) -> None:
+    told = {line.name: line.message for line in check_integration(integration)}["School year"]
+
+    assert {"aeries": "Aeries answers for 20", "powerschool": "The year that PowerSchool has"}[vendor] in told
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "sentence"),
+    [
+        ({"url": "http://10.0.0.5"}, "url", "The Service URL must begin with https."),
+        ({"options": {"token_url": "http://10.0.0.5/token"}}, "options", "The Token URL must begin with https."),
+        ({"options": {"token_url": "https://10.0.0.5/token"}}, "options", "10.0.0.5"),
+    ],
+)
+def test_address_is_refused_before_it_is_stored(values: dict[str, Any], field: str, sentence: str) -> None:
+    given = {"url": "https://sis.example.org", "options": {"token_url": "https://sis.example.org/token"}, **values}
+
+    assert sentence in connection_faults(given, system="oneroster")[field]
 
 
 def test_one_object_is_printed_when_asked_for_json(integration: Integration) -> None:

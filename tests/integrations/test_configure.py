@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from integrations.configure import AS_BEFORE, CHANGED, NEW, configure
 from integrations.configure_export import export
 from integrations.configure_file import FileError
-from integrations.models import Integration, SchoolConnection, SyncRun
+from integrations.models import Integration, ScheduledJob, SchoolConnection, SyncRun
 from mapping.models import DataEntityMapping, DataEntityMappingValue
 from students.models import AcademicYear, School
 
@@ -65,6 +66,12 @@ def a_file() -> dict[str, Any]:
     }
 
 
+def _job(**values: Any) -> dict[str, Any]:
+    """A scheduled job of the integration Main."""
+    job = {"name": "Nightly", "integration": "Main", "frequency": "day", "hour": 2, "minute": 30, "run_as": "registrar"}
+    return {**job, **values}
+
+
 def store(content: dict[str, Any], **environ: str) -> dict[str, dict[str, int]]:
     """The counts of a file stored."""
     return configure(json.dumps(content), environ=environ).counts
@@ -72,6 +79,7 @@ def store(content: dict[str, Any], **environ: str) -> dict[str, dict[str, int]]:
 
 def refusal(content: Any, **environ: str) -> str:
     """The sentence a file is refused with."""
+    User.objects.get_or_create(username="registrar")
     with pytest.raises(FileError) as caught:
         configure(content if isinstance(content, str) else json.dumps(content), environ=environ)
     return str(caught.value)
@@ -214,7 +222,12 @@ def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("integrations.0.schools", ["A9"], "integrations[0].schools: there is no school with the code A9."),
         ("integrations.0.error_owner", "nobody", "integrations[0].error_owner: there is no user 'nobody'."),
         ("integrations.0.field_mapping", "Export", "integrations[0].field_mapping is not supported by this"),
-        ("scheduled_jobs", [{"name": "x"}], "scheduled_jobs is not supported by this version."),
+        ("scheduled_jobs", [{"name": "x"}], "scheduled_jobs[0].integration is missing"),
+        ("scheduled_jobs", [_job(integration="y")], "scheduled_jobs[0].integration: there is no integration named 'y'"),
+        ("scheduled_jobs", [_job(run_as="y")], "scheduled_jobs[0].run_as: there is no user 'y'."),
+        ("scheduled_jobs", [_job(hour=None)], "scheduled_jobs[0].hour must be a whole number from 0 to 23."),
+        ("scheduled_jobs", [_job(frequency="week")], "scheduled_jobs[0].weekday: Day is required."),
+        ("scheduled_jobs", [_job(weekday="Payday")], "scheduled_jobs[0].weekday must be a whole number from 0 to 6."),
         ("data_entity_mappings.4.entity", "shoes", "data_entity_mappings[4].entity must be one of"),
         (
             "data_entity_mappings.5.values.F",
@@ -388,3 +401,19 @@ def test_command_says_one_line_and_exits_2_when_the_file_is_bad(a_path: Path) ->
     a_path.write_bytes(b"\xff\xfe")
     assert command(str(a_path))[::2] == (2, f"{a_path} is not text in UTF-8.\n")
     assert command()[0] == command(str(a_path), "--export")[0] == 2
+
+
+def test_a_job_is_scheduled_changed_and_comes_out_again() -> None:
+    User.objects.create_user("registrar")
+    store({**a_file(), "scheduled_jobs": [_job()]})
+    nightly = ScheduledJob.objects.get()
+    due = nightly.next_run
+
+    again = store({"scheduled_jobs": [_job()]})
+    weekly = store({"scheduled_jobs": [{"name": "Nightly", "frequency": "week", "weekday": "friday"}]})
+
+    assert (again["scheduled jobs"][AS_BEFORE], weekly["scheduled jobs"][CHANGED]) == (1, 1)
+    nightly.refresh_from_db()
+    assert due is not None
+    assert (nightly.in_words, nightly.next_run is not None) == ("Every Friday at 02:30", True)
+    assert export()["scheduled_jobs"] == [_job(frequency="week", weekday=4)]

@@ -135,6 +135,11 @@ def test_unknown_family_identifier_is_named() -> None:
     assert "shoe_size" in faults["family_identifier"]
 
 
+def test_token_url_may_stay_blank_when_oneroster_1_1_signs_its_requests_with_oauth_1() -> None:
+    assert check(filled("oneroster", options={"version": "1.1"}), system="oneroster", existing=False) == {}
+    assert check(filled("oneroster", options={"version": "1.2"}), system="oneroster", existing=False) != {}
+
+
 def test_version_and_token_url_are_asked_for_when_oneroster() -> None:
     values = filled("oneroster", url="", consumer_token="", options={"version": "1.2"})
 
@@ -167,3 +172,11 @@ def test_hidden_values_are_listed_when_another_system_is_chosen() -> None:
         "Use Contact Record",
     ]
     assert hidden_fields_with_values(values, system="aeries") == []
+
+
+def test_user_token_and_secret_may_stay_blank_where_illuminate_signs_in_with_oauth_2() -> None:
+    values = dict.fromkeys(FIELDS["illuminate"].required - {"user_token", "user_secret"}, "given")
+
+    assert set(check(values, system="illuminate", existing=False)) >= {"user_token", "user_secret"}
+    with_oauth2 = {**values, "options": {"sign_in": "oauth2"}}
+    assert not {"user_token", "user_secret"} & set(check(with_oauth2, system="illuminate", existing=False))

@@ -18,6 +18,7 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("console")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(related_name="clock")
 
 
 @setup_logging.connect

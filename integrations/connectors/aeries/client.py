@@ -25,7 +25,7 @@ from ...parsing import UNREADABLE, as_dict, read, split_rows
 from ..base import Connection, SourceSchool
 
 PASTED = re.compile(r"/api(/v\d+(/schools)?)?/*$", re.IGNORECASE)
-STUDENT_DATA, CONTACTS = "Student Data", "Contacts"
+STUDENT_DATA, CONTACTS, PICTURES = "Student Data", "Contacts", "Student Pictures"
 WHERE_TO_GRANT = "in Aeries under Security > API"
 OWN_WORD = frozenset(
     {
@@ -104,6 +104,14 @@ class AeriesClient:
         doing = f"read contacts of school {school.code}"
         return self._rows(self._get(f"/schools/{school.key}/contacts", doing=doing, area=CONTACTS), doing)
 
+    def pictures(self, school: SourceSchool, first: int, last: int) -> list[Raw]:
+        """The students of a school at the positions first to last, from 1, with their pictures."""
+        doing = f"read pictures of school {school.code}"
+        window = {"StartingRecord": str(first), "EndingRecord": str(last)}
+        return self._rows(
+            self._get(f"/schools/{school.key}/StudentPictures", doing=doing, area=PICTURES, params=window), doing
+        )
+
     def student(self, school: SourceSchool, student_id: str) -> list[Raw]:
         """The records of one student in a school, [] when there is none."""
         doing = f"look up student {student_id} in school {school.code}"
@@ -112,6 +120,15 @@ class AeriesClient:
             return self._rows(self._get(path, doing=doing, area=STUDENT_DATA), doing)
         except NotFound:
             return []
+
+    def codes(self, table: str, field: str) -> list[dict[str, Any]]:
+        """The codes of a field, [] for a field that has none."""
+        doing = f"list the codes of {table}/{field}"
+        body = self._get(f"/codes/{table}/{field}", doing=doing)
+        if body.lstrip()[:1] == b"{":
+            raise self._no_list(doing, as_dict(read(body, where=self.where)))
+        found: list[dict[str, Any]] = read(body, list[dict[str, Any]], where=self.where)
+        return found
 
     def _rows(self, body: bytes, doing: str) -> list[Raw]:
         if body.lstrip()[:1] == b"{":

@@ -16,11 +16,24 @@ from students.records import StudentRecord
 
 from ...errors import IntegrationError, RecordError, TenantChanged, UnusableAnswer
 from ...parsing import integer, plain
-from ..base import Check, Connection, Problem, RawRecord, Sighting, SourcePage, SourceSchool, Tenant
+from ..base import (
+    Check,
+    Connection,
+    PicturePage,
+    Problem,
+    RawRecord,
+    Sighting,
+    SourceCode,
+    SourcePage,
+    SourceSchool,
+    Tenant,
+)
 from ..options import Option, checked_options, limits
 from . import windows
-from .client import CONTACTS, STUDENT_DATA, WHERE_TO_GRANT, AeriesClient
+from .client import CONTACTS, PICTURES, STUDENT_DATA, WHERE_TO_GRANT, AeriesClient
+from .codes import code_list
 from .parse import CONTACTS_FOLLOW, PARENTS, student_record
+from .pictures import read_windows
 from .rows import Row, best_first, contact_keys, facts_reader, student_row
 
 OPTIONS: Mapping[str, Option] = {
@@ -28,12 +41,13 @@ OPTIONS: Mapping[str, Option] = {
         meaning="Students asked for in one request, and records to a page.", default=500, least=1, most=5000
     ),
     "parent_codes": Option(
-        meaning="Relationship codes of contacts who may head a household.",
+        meaning="Relationship codes of contacts who may head a household, separated by commas.",
         kind="codes",
         default=list(PARENTS),
     ),
 }
 NO_BUILDINGS = frozenset({0, 999})
+CERTIFICATE = "Token (certificate)"
 TEMPLATE = re.compile(r"\s*zzz", re.IGNORECASE)
 
 
@@ -87,14 +101,20 @@ class AeriesConnector:
         return Tenant(id=district, name=f"district {district}")
 
     def check(self) -> list[Check]:
-        """Address, school year, certificate and permissions, in this order up to what fails."""
+        """Url, Token, school year and permissions, in this order up to what fails."""
         lines: list[Check] = []
         steps: list[tuple[str, Callable[[], str]]] = [
-            ("Address", lambda: f"Aeries {self._client.system_info().get('AeriesVersion', '')}".strip()),
-            ("Certificate", lambda: f"{sum(one.building for one in self.schools())} schools listed"),
-            ("School year", lambda: self.tenant().name),
-            (f"Permission '{STUDENT_DATA}'", self._probe_students),
+            ("Url", self._probe_address),
+            (
+                CERTIFICATE,
+                lambda: f"Aeries accepts it and lists {sum(one.building for one in self.schools())} schools.",
+            ),
+            ("School year", self._probe_year),
         ]
+        if self.connection.pictures_only:
+            steps.append((f"Permission '{PICTURES}'", self._probe_pictures))
+        else:
+            steps.append((f"Permission '{STUDENT_DATA}'", self._probe_students))
         if self.connection.use_contact_record:
             steps.append((f"Permission '{CONTACTS}'", self._probe_contacts))
         for name, step in steps:
@@ -163,6 +183,17 @@ class AeriesConnector:
             parents=frozenset(self._options["parent_codes"]),
         )
 
+    def pictures(self, school: SourceSchool, *, first: int = 1) -> Iterator[PicturePage]:
+        """The newest picture of each of the school's students, a window at a time, from window ``first`` on."""
+        self._know_year()
+        yield from read_windows(
+            lambda start, stop: self._client.pictures(school, start, stop), first=first, where=self._client.where
+        )
+
+    def codes(self, entity: str) -> list[SourceCode] | None:
+        """The codes Aeries keeps for an entity, its school years among them; None where it keeps none."""
+        return code_list(self._client, entity)
+
     def find(self, external_id: str) -> list[Sighting]:
         """Every record of one student: each school is asked, for Aeries looks into one at a time."""
         if not external_id.isdigit():
@@ -207,21 +238,36 @@ class AeriesConnector:
             found[student].append((sequence, raw))
         return found
 
+    def _probe_address(self) -> str:
+        version = self._client.system_info().get("AeriesVersion")
+        return f"Aeries {version} answers." if version else "Aeries answers."
+
+    def _probe_year(self) -> str:
+        tenant = self.tenant()
+        autumn = self._client.year or 0
+        return f"Aeries answers for {autumn}-{autumn + 1}, {tenant.name}."
+
     def _probe_students(self) -> str:
         school = self._a_building()
         self._client.window(school, 1, 1)
-        return f"students of school {school.code} can be read"
+        return f"Students of {school.name} ({school.code}) can be read."
 
     def _probe_contacts(self) -> str:
         school = self._a_building()
         self._client.contacts(school)
-        return f"contacts of school {school.code} can be read"
+        return f"Contacts of {school.name} ({school.code}) can be read."
+
+    def _probe_pictures(self) -> str:
+        school = self._a_building()
+        self._client.pictures(school, 1, 1)
+        return f"Pictures of {school.name} ({school.code}) can be read."
 
     def _a_building(self) -> SourceSchool:
-        for school in self.schools():
-            if school.building:
-                return school
-        raise UnusableAnswer(f"{self._client.where} lists no school that is in use.")
+        """The school to try: one of the Building mapping where it names any that is listed."""
+        found = [school for school in self.schools() if school.building]
+        if not found:
+            raise UnusableAnswer(f"{self._client.where} lists no school that is in use.")
+        return min(found, key=lambda school: school.code not in self.connection.buildings)
 
 
 def _join(
@@ -298,7 +344,7 @@ def _remedy(name: str) -> str:
     if name.startswith("Permission"):
         return f"Ask the district to grant {name.partition(' ')[2]} (Read) to the certificate, {WHERE_TO_GRANT}."
     return {
-        "Address": "Correct the Url: the address at which the district opens Aeries.",
-        "Certificate": f"Correct the Token; the district finds the certificate {WHERE_TO_GRANT}.",
+        "Url": "Correct the Url: the address at which the district opens Aeries.",
+        CERTIFICATE: f"Correct the Token; the district finds it, as certificate, {WHERE_TO_GRANT}.",
         "School year": "Correct the Academic Year mapping, or wait until the district opens that year.",
     }[name]

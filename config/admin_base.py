@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
+from django.contrib.admin import ShowFacets
 from django.db.models import Model
-from django.forms import Widget
+from django.forms import DateField, Widget
 from django.http import Http404, HttpRequest, HttpResponse
 from import_export.admin import ExportMixin, ImportExportMixin
 from simple_history.admin import SimpleHistoryAdmin
@@ -146,7 +147,18 @@ def secret_widget(**attrs: str) -> Widget:
     return widget
 
 
-class ModelAdmin(_ModelAdmin):  # type: ignore[misc]
+class _DatesHinted:
+    """Forms whose empty date boxes say how to type a date."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The field's input."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        if isinstance(field, DateField):
+            field.widget.attrs.setdefault("placeholder", "MM/DD/YYYY")
+        return field
+
+
+class ModelAdmin(_DatesHinted, _ModelAdmin):  # type: ignore[misc]
     """A list and a form of one model, with this console's habits."""
 
     compressed_fields = True
@@ -156,6 +168,7 @@ class ModelAdmin(_ModelAdmin):  # type: ignore[misc]
     list_per_page = 50
     # The second count is a whole table scan for a number nobody acts on.
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
     change_form_show_cancel_button = True
 
     def _get_obj_does_not_exist_redirect(self, *_args: Any) -> HttpResponse:
@@ -164,7 +177,17 @@ class ModelAdmin(_ModelAdmin):  # type: ignore[misc]
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """A model that is looked at here and written elsewhere: no add, change or delete."""
+    """A model that is looked at here and written elsewhere: no add, change or delete, so no history either."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """The page, without the History button."""
+        return super().changeform_view(request, object_id, form_url, {"show_history": False, **(extra_context or {})})
 
     def has_add_permission(self, *_args: Any, **_kwargs: Any) -> bool:
         """Nobody adds."""
@@ -247,7 +270,7 @@ class ExportAdmin(ExportMixin, ModelAdmin):  # type: ignore[misc]
     export_form_class = SelectableFieldsExportForm
 
 
-class TabularInline(_TabularInline):  # type: ignore[misc]
+class TabularInline(_DatesHinted, _TabularInline):  # type: ignore[misc]
     """Rows of a related model as a table on its own tab."""
 
     extra = 0
@@ -255,7 +278,7 @@ class TabularInline(_TabularInline):  # type: ignore[misc]
     show_change_link = False
 
 
-class StackedInline(_StackedInline):  # type: ignore[misc]
+class StackedInline(_DatesHinted, _StackedInline):  # type: ignore[misc]
     """Rows of a related model as small forms on their own tab."""
 
     extra = 0

@@ -97,6 +97,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.screen.around",
             ],
         },
     },
@@ -125,6 +126,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = env.str("TIME_ZONE", default="America/Los_Angeles")
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = ["config.formats"]
 
 # --- queue and cache ------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="")
@@ -161,8 +163,12 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-# A run whose worker died is taken up within seconds; a sweep that waited too long is not worth making.
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "integrations.sweep", "schedule": 5.0, "options": {"expires": 10}}}
+# A run whose worker died is taken up within seconds, a job starts within seconds of its time; a question
+# that waited too long is not worth asking.
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "integrations.sweep", "schedule": 5.0, "options": {"expires": 10}},
+    "jobs": {"task": "integrations.start_due_jobs", "schedule": 5.0, "options": {"expires": 10}},
+}
 
 # --- sign-in --------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = [
@@ -192,6 +198,7 @@ SESSION_COOKIE_AGE = 10 * 3600
 # --- what a browser may do with our pages ---------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
 SESSION_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "config.refusals.too_old"
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 365 * 86400 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
@@ -227,6 +234,11 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": _static_backend},
+    # Of children: shown by a view that asks who looks. Web and workers on several hosts share the folder.
+    "photos": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": env.str("SIS_PHOTO_DIR", default=str(VAR_DIR / "photos")), "base_url": None},
+    },
 }
 
 # --- tables in and out ----------------------------------------------------------------------------------
@@ -263,11 +275,13 @@ UNFOLD = {
     "SITE_HEADER": "SIS Console",
     "SITE_SUBHEADER": "Student records in step",
     "SITE_SYMBOL": "school",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "DASHBOARD_CALLBACK": "config.dashboard.dashboard",
     "STYLES": [lambda request: static("css/console.css")],
+    "SCRIPTS": [lambda request: static("js/console.js")],
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,

@@ -60,7 +60,7 @@ def up(*, port: int, with_demo: bool, say: Say) -> None:
         supervisor = Supervisor(children(door, district), say=say)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: supervisor.stop())
-        supervisor.run(each_tick=Welcome(port=port, accounts=accounts, say=say).when_ready)
+        supervisor.run(each_tick=Welcome(port=port, accounts=accounts, say=say, district=district).when_ready)
         say("Stopped.")
 
 
@@ -245,8 +245,8 @@ def children(door: socket.socket, district: demo.Demo | None) -> list[Child]:
 class Welcome:
     """Tells once, when the first page can be served, where to go and how to sign in."""
 
-    def __init__(self, *, port: int, accounts: list[Account], say: Say) -> None:
-        self.port, self.accounts, self.say = port, accounts, say
+    def __init__(self, *, port: int, accounts: list[Account], say: Say, district: demo.Demo | None = None) -> None:
+        self.port, self.accounts, self.say, self.district = port, accounts, say, district
         self.told = False
         self.ask_at = 0.0
 
@@ -261,7 +261,7 @@ class Welcome:
         self.say(self.text())
 
     def text(self) -> str:
-        """Where to go, and the new accounts or how to set a password."""
+        """Where to go, the new accounts or how to set a password, where the demo's systems and the data are."""
         command = f"{os.path.relpath(sys.executable)} manage.py changepassword"
         lines = ["", f"SIS Console is ready: {settings.PUBLIC_URL or f'http://{HOST}:{self.port}'}/", ""]
         if self.accounts:
@@ -270,6 +270,12 @@ class Welcome:
             lines += [f"To set a new password: {command} {self.accounts[0].name}"]
         else:
             lines.append(f"Sign in as before. To set a new password: {command} admin")
+        if self.district is not None:
+            lines.append("The demo plays these systems, on ports of this machine:")
+            ports = enumerate(self.district["vendors"], self.district["port"])
+            lines += [f"    {name:<20} {number}" for number, name in ports]
+        if connection.vendor == "sqlite":
+            lines.append(f"The data are in {os.path.relpath(settings.VAR_DIR)}/. The next start goes on with them.")
         return "\n".join([*lines, "Ctrl-C stops everything.", ""])
 
 

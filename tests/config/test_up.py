@@ -170,6 +170,7 @@ def test_first_start_prints_where_to_go_and_an_account_that_can_sign_in(console:
     assert f"http://127.0.0.1:{console.port}/" in console.text()
     assert _sign_in(console, "admin", _password(console, "admin"))
     assert "registrar" not in console.text()
+    assert "The data are in " in console.text()
 
 
 def test_second_start_in_the_same_folder_is_refused(console: Console) -> None:

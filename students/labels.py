@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 from django.db import models
@@ -33,11 +34,27 @@ def value_label(entity: str, name: str, value: Any) -> str:
         return "yes" if value else "no"
     if name == "races":
         return ", ".join(RACES.get(code, code) for code in value)
+    if name == "exit_reason":
+        return exit_label(value)
+    if name.endswith("_phone"):
+        return phone_label(value)
     field = _field(entity, name)
     if isinstance(field, models.DateField):
         day = value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
         return date_format(day, "M j, Y")
     return str(dict(field.flatchoices).get(value, value))
+
+
+def phone_label(stored: str) -> str:
+    """A phone number as people write it, (559) 555-0142; one that is not North American as it is stored."""
+    found = re.fullmatch(r"\s*(?:\+?1[\s.-]?)?\(?(\d{3})\)?[\s.-]?(\d{3})[\s.-]?(\d{4})\s*", stored)
+    return f"({found[1]}) {found[2]}-{found[3]}" if found else stored
+
+
+def exit_label(stored: str) -> str:
+    """Why a stay ended: a text as it is, a code of the SIS called what it is."""
+    code = re.fullmatch(r"[A-Z0-9*#._-]{1,8}", stored)
+    return f"exit code {stored} of the SIS" if code else stored
 
 
 def lockable_fields() -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from config.admin_base import TabularInline, display
 from integrations.admin.scoping import at_schools
 from integrations.admin.words import lines_of, names_for
-from integrations.models import Change, ExternalIdentity
+from integrations.models import Change, ExternalIdentity, Integration
 from students.admin.students import StudentAdmin
 from students.models import Student
 
@@ -48,6 +48,15 @@ class StudentWithRunsAdmin(StudentAdmin):
 
     inlines: tuple[type[Any], ...] = (*StudentAdmin.inlines, IdentityInline)
     change_form_outer_after_template = "console/student_changes.html"
+
+    def owner_names(self) -> dict[str, str]:
+        """Key → name of every integration."""
+        return {one.owner_key: one.name for one in Integration.objects.all()}
+
+    def supplied_by(self, student: Student) -> list[str]:
+        """The integrations that know the student and are allowed to import."""
+        known = Integration.objects.filter(identities__student=student, active=True, import_enabled=True)
+        return list(known.order_by("name").values_list("name", flat=True).distinct())
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With the latest changes by runs below the form."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.db import connection
 from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from students.models import Student
@@ -27,6 +30,12 @@ def tell_edited(request: HttpRequest, student_ids: Iterable[int]) -> None:
 def or_dash(text: str) -> str | SafeString:
     """The text, or a dash where there is none."""
     return text or NO_VALUE
+
+
+def day(date: dt.date | None, *, none: str = "") -> str | SafeString:
+    """A date on one line, such as Aug 13, 2026; without one ``none``, else a dash."""
+    told = date_format(date) if date else none
+    return format_html('<span class="console-nowrap">{}</span>', told) if told else NO_VALUE
 
 
 def form_changed(form: Any, formsets: Iterable[Any]) -> bool:

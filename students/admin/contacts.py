@@ -5,25 +5,63 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from config.admin_base import HistoryAdmin, StackedInline, display
 from students.admin.base import EstimatingPaginator, form_changed, or_dash, tell_edited
+from students.admin.forms import ContactForm
+from students.labels import phone_label
 from students.models import Contact, Student, StudentContact
 from students.scope import visible_contacts, visible_students
 
 LINK_FIELDS = (("relationship", "order"), ("lives_with", "emergency"), ("receives_mail", "restricted"))
+NO_NAME = "(no name)"
+NO_NAME_WHY = "The SIS sent this contact without a name"
+PHONES = {"mobile_phone": "mobile", "home_phone": "home", "work_phone": "work"}
+
+
+def named_first(path: str = "") -> Case:
+    """An ordering that puts contacts without any name last. path: leads to the contact, as in ``contact__``."""
+    return Case(When(**{f"{path}first_name": "", f"{path}last_name": ""}, then=Value(1)), default=Value(0))
+
+
+def phones_of(contact: Contact) -> str:
+    """All numbers, each with its kind, as in "(559) 555-0142 mobile"."""
+    numbers = ((getattr(contact, field), kind) for field, kind in PHONES.items())
+    return ", ".join(f"{phone_label(number)} {kind}" for number, kind in numbers if number)
 
 
 class StudentContactInline(StackedInline):
     """The contacts of one student."""
 
     model = StudentContact
-    fields = ("contact", *LINK_FIELDS)
+    fields = ("contact", "reach", *LINK_FIELDS)
+    readonly_fields = ("reach",)
     autocomplete_fields = ("contact",)
     verbose_name = "contact"
     verbose_name_plural = "Contacts"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StudentContact]:
+        """By priority; contacts without a name last."""
+        queryset: QuerySet[StudentContact] = super().get_queryset(request)
+        return queryset.select_related("contact").order_by(named_first("contact__"), "order", "id")
+
+    @display(description="Reach")
+    def reach(self, link: StudentContact) -> SafeString | str:
+        """Phones and email, with the way to the contact's page."""
+        if link._state.adding:
+            return or_dash("")
+        contact = link.contact
+        told = "; ".join(part for part in (phones_of(contact), contact.email) if part)
+        page = reverse("admin:students_contact_change", args=[contact.pk])
+        why = "" if contact.first_name or contact.last_name else f"{NO_NAME_WHY}. "
+        return format_html(
+            '{}{} <a class="console-link" href="{}">Open the contact</a>', why, told or "No phone, no email.", page
+        )
 
 
 class ChildInline(StackedInline):
@@ -45,19 +83,31 @@ class ChildInline(StackedInline):
 class ContactAdmin(HistoryAdmin):
     """Parents, guardians and other people to reach."""
 
-    empty_hint = "Contacts come with the first import of students."
+    empty_hint = "Contacts come with the first import: open SIS Integrations and press the refresh icon of one."
     empty_without_add = True
     list_display = ("name", "children", "phone", "email_shown")
     search_fields = ("last_name", "first_name", "email", "home_phone", "mobile_phone")
     search_help_text = "Search by name, email or phone"
-    ordering = ("last_name", "first_name", "id")
+    form = ContactForm
+    ordering = (named_first(), "last_name", "first_name", "id")
     paginator = EstimatingPaginator
     inlines = (ChildInline,)
+    readonly_fields = ("phones_shown",)
     fieldsets = (
         ("Name", {"fields": (("prefix", "suffix"), "first_name", "middle_name", "last_name")}),
         ("Reach", {"fields": ("email", "home_phone", "mobile_phone", "work_phone")}),
         ("Address", {"fields": ("line1", "line2", "city", "state", "postal_code")}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The sections; for those who only look, the phones as people write them."""
+        sections = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return sections
+        return [
+            (title, {**body, "fields": ("email", "phones_shown") if title == "Reach" else body["fields"]})
+            for title, body in sections
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
         """Those of students the person may see."""
@@ -78,9 +128,15 @@ class ContactAdmin(HistoryAdmin):
             tell_edited(request, {*before, *_children(form.instance)})
 
     @display(description="Name", ordering="last_name")
-    def name(self, contact: Contact) -> str:
+    def name(self, contact: Contact) -> str | SafeString:
         """The last name first, as in a list of people."""
-        return ", ".join(part for part in (contact.last_name, contact.first_name) if part) or "(no name)"
+        told = ", ".join(part for part in (contact.last_name, contact.first_name) if part)
+        return told or format_html('{} <span class="console-quiet">{}</span>', NO_NAME, NO_NAME_WHY)
+
+    @display(description="Phones")
+    def phones_shown(self, contact: Contact) -> str | SafeString:
+        """All numbers, as people write them."""
+        return or_dash(phones_of(contact))
 
     @display(description="Students")
     def children(self, contact: Contact) -> str:
@@ -90,9 +146,10 @@ class ContactAdmin(HistoryAdmin):
         return or_dash(", ".join(names[:3]) + more)
 
     @display(description="Phone")
-    def phone(self, contact: Contact) -> str:
+    def phone(self, contact: Contact) -> str | SafeString:
         """The number most likely to be answered."""
-        return or_dash(contact.mobile_phone or contact.home_phone or contact.work_phone)
+        number = contact.mobile_phone or contact.home_phone or contact.work_phone
+        return format_html('<span class="console-nowrap">{}</span>', phone_label(number)) if number else or_dash("")
 
     @display(description="Email", ordering="email")
     def email_shown(self, contact: Contact) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import FileResponse, HttpRequest
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -18,12 +20,14 @@ from config.admin_base import (
     TabularInline,
     display,
 )
-from students.admin.base import EstimatingPaginator, form_changed, or_dash, tell_edited
+from students.admin.base import EstimatingPaginator, day, form_changed, or_dash, tell_edited
 from students.admin.contacts import StudentContactInline
 from students.admin.enrollments import EnrollmentInline
 from students.admin.forms import LockForm, StudentForm
-from students.labels import value_label
-from students.models import Enrollment, FieldLock, School, Student
+from students.admin.ownership import CONSOLE
+from students.admin.photo import photo_answer
+from students.labels import WHOLE_LISTS, field_label, phone_label, value_label
+from students.models import Enrollment, FieldLock, FieldOwnership, School, Student
 from students.scope import allowed_schools, visible_students
 
 
@@ -82,7 +86,8 @@ class StudentAdmin(HistoryAdmin):
     ordering = ("last_name", "first_name", "id")
     paginator = EstimatingPaginator
     inlines: tuple[type[Any], ...] = (EnrollmentInline, StudentContactInline, FieldLockInline)
-    readonly_fields = ("family_shown", "races_shown")
+    readonly_fields = ("family_shown", "races_shown", "home_phone_shown", "mobile_phone_shown")
+    change_form_before_template = "console/student_writers.html"
     fieldsets = (
         (
             "Student",
@@ -131,15 +136,66 @@ class StudentAdmin(HistoryAdmin):
         ),
     )
 
+    def get_urls(self) -> list[URLPattern]:
+        """The address of the picture, too."""
+        view = self.admin_site.admin_view(self.photo)
+        return [path("<int:pk>/photo/", view, name="students_student_photo"), *super().get_urls()]
+
+    def photo(self, request: HttpRequest, pk: int) -> FileResponse:
+        """The child's picture; 404 for a child this person may not see."""
+        student = self.visible_or_404(request, str(pk))
+        assert isinstance(student, Student)
+        if not self.has_view_permission(request, student):
+            raise PermissionDenied
+        return photo_answer(student)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The sections; for those who only look, the races in words."""
+        """The sections; for those who only look, races and phones in words."""
         sections = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return sections
-        return [
-            (title, {**body, "fields": ["races_shown" if f == "races" else f for f in body["fields"]]})
-            for title, body in sections
-        ]
+        return [(title, {**body, "fields": _shown(body["fields"])}) for title, body in sections]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form; each field says when an import writes over it, or never does."""
+        notes = self.field_notes(obj) if obj is not None else {}
+        form = super().get_form(request, obj, change=change, **{"help_texts": notes, **kwargs})
+        for name in notes.keys() & form.base_fields.keys():
+            field = form.base_fields[name] = copy.deepcopy(form.base_fields[name])
+            field.help_text = " ".join(dict.fromkeys(part for part in (field.help_text, notes[name]) if part))
+        return form
+
+    def field_notes(self, student: Student) -> dict[str, str]:
+        """Field → a sentence on who may write it, for fields that are owned or locked."""
+        owners = self.owner_names()
+        notes = {}
+        for row in FieldOwnership.objects.filter(entity="student").exclude(owner=""):
+            owner = owners.get(row.owner, "another system")
+            notes[row.field] = f"Owned by {owner}; edits are overwritten at its next import."
+            if row.owner == CONSOLE:
+                notes[row.field] = "Owned by this console; no import changes it."
+        for lock in student.locks.select_related("user"):
+            notes[lock.field] = f"Locked: {lock.reason}. No import changes it."
+        return notes
+
+    def owner_names(self) -> dict[str, str]:
+        """Key → name of the systems that can own fields; here none is known."""
+        return {}
+
+    def supplied_by(self, _student: Student) -> list[str]:
+        """The names of the systems whose imports write to this student; here none is known."""
+        return []
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The page, with who writes to this student above the form."""
+        student = kwargs.get("obj")
+        if student is not None:
+            notes = self.field_notes(student)
+            context["suppliers"] = self.supplied_by(student)
+            context["whole_notes"] = [
+                (field_label("student", name), notes[name]) for name in ("family", *WHOLE_LISTS) if name in notes
+            ]
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def history_value(self, field: Any, value: Any) -> Any:
         """Races as their labels, anything else as usual."""
@@ -202,9 +258,9 @@ class StudentAdmin(HistoryAdmin):
         return or_dash(", ".join(stay.school.name for stay in stays))
 
     @display(description="Born", ordering="birth_date")
-    def born(self, student: Student) -> Any:
+    def born(self, student: Student) -> str | SafeString:
         """The birth date."""
-        return student.birth_date
+        return day(student.birth_date)
 
     @display(description="Status", ordering="status", label={"Current": "success"})
     def status_label(self, student: Student) -> str:
@@ -215,6 +271,16 @@ class StudentAdmin(HistoryAdmin):
     def races_shown(self, student: Student) -> str:
         """The races in words, in order."""
         return or_dash(student.race_labels())
+
+    @display(description="Home phone")
+    def home_phone_shown(self, student: Student) -> str:
+        """The number as people write it."""
+        return or_dash(phone_label(student.home_phone))
+
+    @display(description="Mobile phone")
+    def mobile_phone_shown(self, student: Student) -> str:
+        """The number as people write it."""
+        return or_dash(phone_label(student.mobile_phone))
 
     @display(description="Family")
     def family_shown(self, student: Student) -> SafeString | str:
@@ -232,7 +298,17 @@ class StudentAdmin(HistoryAdmin):
             ],
         )
         page = reverse("admin:students_family_change", args=[student.family.pk])
-        return format_html('{} (<a class="console-link" href="{}">why</a>)', names or "No other student", page)
+        return format_html(
+            '{} (<a class="console-link" href="{}">why</a>)', names or "No other student shares these fields", page
+        )
+
+
+SHOWN = {"races": "races_shown", "home_phone": "home_phone_shown", "mobile_phone": "mobile_phone_shown"}
+
+
+def _shown(fields: Any) -> list[Any]:
+    """The same fields, those that have one by their column in words."""
+    return [tuple(_shown(field)) if isinstance(field, tuple) else SHOWN.get(field, field) for field in fields]
 
 
 admin.site.register(Student, StudentAdmin)

@@ -38,7 +38,7 @@ class FieldOwnership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.entity}.{self.field}: {self.owner or 'any integration'}"
+        return f"{self.get_entity_display()}: {self.field.replace('_', ' ')}"
 
 
 class FieldLock(models.Model):
@@ -56,7 +56,7 @@ class FieldLock(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.field} of {self.student}"
+        return f"{self.field.replace('_', ' ')} of {self.student}"
 
 
 class SchoolScope(models.Model):

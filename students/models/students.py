@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.db import models
@@ -13,7 +14,10 @@ from students.families import name_key
 
 
 class Family(models.Model):
-    """Children of one household; the key is derived from what the integration compares."""
+    """Children of one household; the key is derived from what the integration compares.
+
+    Its name is made of ``members_to_see``, the children the person at the screen may see, where they were looked up.
+    """
 
     key = models.CharField(max_length=64, unique=True)
 
@@ -21,7 +25,17 @@ class Family(models.Model):
         verbose_name_plural = "families"
 
     def __str__(self) -> str:
-        return f"Family {self.key[:8]}"
+        return family_title(getattr(self, "members_to_see", [])) or f"Family {self.pk}"
+
+
+def family_title(members: list[Student]) -> str:
+    """Such as "Ruiz family: Ana, Luis (2 children)", the eldest first; "" for nobody."""
+    if not members:
+        return ""
+    eldest_first = sorted(members, key=lambda one: (one.birth_date or dt.date.max, one.first_name, one.pk))
+    last_names = " / ".join(sorted({one.last_name for one in members}))
+    first_names = ", ".join(one.first_name for one in eldest_first)
+    return f"{last_names} family: {first_names} ({len(members)} {'child' if len(members) == 1 else 'children'})"
 
 
 class Student(models.Model):

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from students.models import FieldLock, FieldOwnership, Student, StudentContact
+from students.models import Family, FieldLock, FieldOwnership, Student, StudentContact
 from students.signals import student_edited
 from tests.factories.integrations import (
     ExternalIdentityFactory,
@@ -20,7 +20,10 @@ from tests.factories.integrations import (
 )
 from tests.factories.students import (
     ContactFactory,
+    EnrollmentFactory,
     FamilyFactory,
+    FieldLockFactory,
+    FieldOwnershipFactory,
     SchoolFactory,
     StudentContactFactory,
     StudentFactory,
@@ -187,6 +190,107 @@ def test_family_page_lists_its_members(registrar: Client) -> None:
     page = registrar.get(f"/admin/students/family/{family.pk}/change/").content.decode()
 
     assert f"{LIST}{student.pk}/change/" in page
+
+
+def test_families_are_listed_by_name_and_those_with_one_child_only_when_asked_for(registrar: Client) -> None:
+    zamora, avila, alone = FamilyFactory.create_batch(3)
+    for family, name in ((zamora, "Zamora"), (zamora, "Zamora"), (avila, "Avila"), (avila, "Quinn"), (alone, "Abbas")):
+        StudentFactory.create(family=family, last_name=name)
+
+    def found(query: str) -> list[Family]:
+        return list(registrar.get(f"/admin/students/family/{query}").context["cl"].result_list)
+
+    assert found("") == [avila, zamora]
+    assert found("?children=one") == [alone]
+    assert found("?children=any") == [alone, avila, zamora]
+    assert found("?q=Abbas") == [alone]
+
+
+def test_family_says_who_they_are_what_they_share_and_who_put_them_together(registrar: Client) -> None:
+    family = FamilyFactory.create(key="c0ffee" * 5)
+    run = SyncRunFactory.create(
+        integration=IntegrationFactory.create(
+            name="County SIS", family_identifier=["household_home_address", "head_of_household_last_name"]
+        )
+    )
+    for name, day in (("Ana", "2012-05-06"), ("Luis", "2010-01-02")):
+        child = StudentFactory.create(
+            family=family, first_name=name, last_name="Ruiz", birth_date=day, residence_line1="12 Elm St",
+            residence_city="Clovis", residence_state="CA", residence_postal_code="93611",
+        )  # fmt: skip
+        mother = ContactFactory.create(last_name="Ortega")
+        StudentContactFactory.create(student=child, contact=mother, order=2, lives_with=True)
+        StudentContactFactory.create(student=child, contact=ContactFactory.create(last_name="Berg"), order=1)
+        change_of(child, run=run, schools=[], kind="create", fields={}, status="applied")
+
+    response = registrar.get(f"/admin/students/family/{family.pk}/change/")
+    page = response.content.decode()
+
+    assert response.context["subtitle"] == "Ruiz family: Luis, Ana (2 children)"
+    assert "<dt>Head of Household Last Name</dt><dd>Ortega</dd>" in page
+    assert "<dt>Household Home Address</dt><dd>12 Elm St, Clovis, CA 93611</dd>" in page
+    assert f'County SIS, <a class="console-link" href="/admin/integrations/syncrun/{run.pk}/change/">' in page
+    assert "c0ffee" not in page
+
+
+def test_phone_is_shown_as_people_write_it_and_stays_as_it_is_stored(registrar: Client) -> None:
+    student = StudentFactory.create(home_phone="5595550142")
+    page = f"{LIST}{student.pk}/change/"
+
+    sent = _form_of(registrar, page)
+    registrar.post(page, sent | {"first_name": "Eva"})
+
+    assert sent["home_phone"] == "(559) 555-0142"
+    stored = Student.objects.get(pk=student.pk)
+    assert (stored.first_name, stored.home_phone) == ("Eva", "5595550142")
+
+
+def test_contacts_without_a_name_come_last_and_are_explained(registrar: Client) -> None:
+    nobody = ContactFactory.create(first_name="", last_name="")
+    somebody = ContactFactory.create(first_name="Zoe", last_name="Zamora", mobile_phone="5595550199")
+    student = StudentFactory.create()
+    StudentContactFactory.create(student=student, contact=nobody, order=1)
+    StudentContactFactory.create(student=student, contact=somebody, order=2)
+
+    listed = registrar.get("/admin/students/contact/")
+    inline = registrar.get(f"{LIST}{student.pk}/change/").content.decode()
+
+    assert list(listed.context["cl"].result_list) == [somebody, nobody]
+    assert "The SIS sent this contact without a name" in listed.content.decode()
+    assert inline.index("(559) 555-0199 mobile") < inline.index("The SIS sent this contact without a name")
+
+
+def test_field_says_who_owns_it_and_that_it_is_locked(registrar: Client) -> None:
+    student = StudentFactory.create()
+    integration = IntegrationFactory.create(name="County SIS")
+    ExternalIdentityFactory.create(integration=integration, external_id="17", student=student)
+    FieldOwnershipFactory.create(field="gender", owner=integration.owner_key)
+    FieldOwnershipFactory.create(field="races", owner="console")
+    FieldLockFactory.create(student=student, field="last_name", reason="Court order")
+    FieldLockFactory.create(student=student, field="contacts", reason="Safety plan")
+
+    page = registrar.get(f"{LIST}{student.pk}/change/").content.decode()
+    other = registrar.get(f"{LIST}{StudentFactory.create().pk}/change/").content.decode()
+
+    assert "County SIS supplies this student" in page
+    assert "Owned by County SIS; edits are overwritten at its next import." in page
+    assert "Owned by this console; no import changes it." in page
+    assert "Locked: Court order. No import changes it." in page
+    assert "Locked: Safety plan. No import changes it." in page
+    assert "Court order" not in other
+    assert "supplies this student" not in other
+
+
+def test_enrollments_are_told_in_words(registrar: Client, looker: Client) -> None:
+    student = enrolled(SchoolFactory.create())
+    EnrollmentFactory.create(student=student, primary=False, left="2026-09-01", exit_reason="E155")
+    ended = student.enrollments.exclude(left=None).get()
+
+    page = registrar.get("/admin/students/enrollment/").content.decode()
+    looked = looker.get(f"/admin/students/enrollment/{ended.pk}/change/").content.decode()
+
+    assert all(word in page for word in (">Primary<", ">Alternate<", "still enrolled", "Sep 1, 2026"))
+    assert "exit code E155 of the SIS" in looked
 
 
 def test_ownership_is_chosen_by_label_and_stored_by_key(registrar: Client) -> None:

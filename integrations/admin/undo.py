@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.db.models import Count, QuerySet
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -14,25 +15,13 @@ from django.urls import reverse
 from integrations import services
 from integrations.admin.responses import came_from, page, refused, run_page
 from integrations.admin.scoping import may_decide, visible_runs
+from integrations.admin.undo_effects import effects, tally
 from integrations.errors import RunOpen, RunRefused
 from integrations.models import Change, SyncRun
 
-NAMES_SHOWN = 50
-EFFECTS = (
-    (
-        Change.Kind.CREATE,
-        "added by this run",
-        "are deleted; where something later refers to one, the record stays and its enrollments end",
-    ),
-    (
-        Change.Kind.UPDATE,
-        "changed by this run",
-        "get back each field as it was, except fields changed since",
-    ),
-    (Change.Kind.REOPEN, "who returned in this run", "are again as they were before they returned"),
-    (Change.Kind.LEFT, "whose enrollment ended because they left", "are enrolled again"),
-    (Change.Kind.DROP, "who were dropped", "are enrolled again"),
-)
+PER_PAGE = 50
+TYPED_ABOVE = 20
+"""An undo that deletes more students than this asks to type how many."""
 
 
 def ask_for_ticked(request: HttpRequest, changes: QuerySet[Change], site: AdminSite) -> HttpResponse:
@@ -56,11 +45,11 @@ def ask_for_ticked(request: HttpRequest, changes: QuerySet[Change], site: AdminS
 
 def ask(request: HttpRequest, run: SyncRun, site: AdminSite, *, students: list[int] | None = None) -> TemplateResponse:
     """The page that lists what an undo of the run, or of some of its students, will do."""
-    changes = run.changes.filter(entity="student", status=Change.Status.APPLIED)
-    if students is not None:
-        changes = changes.filter(target__in=students)
-    per_kind = dict(changes.order_by().values_list("kind").annotate(number=Count("pk")))
-    effects = [(per_kind[kind], who, what) for kind, who, what in EFFECTS if kind in per_kind]
+    changes = _changes(run, students)
+    by_name = changes.select_related("student").order_by("student__last_name", "student__first_name", "pk")
+    listed = Paginator(by_name, PER_PAGE if students is None else max(len(students), 1))
+    shown = listed.get_page(request.GET.get("page"))
+    in_all = tally(run, changes)
     return page(
         request,
         site,
@@ -68,18 +57,26 @@ def ask(request: HttpRequest, run: SyncRun, site: AdminSite, *, students: list[i
         title=f"Undo run {run.pk}?",
         run=run,
         students=students,
-        effects=effects,
-        total=sum(per_kind.values()),
-        listed=list(changes.select_related("student").order_by("id")[:NAMES_SHOWN]),
+        in_all=in_all,
+        must_type=in_all.deleted if in_all.deleted > TYPED_ABOVE else 0,
+        contacts=0 if students is not None else _contacts(run),
+        listed=effects(run, list(shown.object_list), request.user),
+        shown=shown,
+        pages=listed.get_elided_page_range(shown.number),
         back=reverse("admin:integrations_syncrun_change", args=[run.pk]),
     )
 
 
-def undo(request: HttpRequest, run: SyncRun) -> HttpResponse:
-    """Start the undo the person has confirmed, and show its page."""
-    chosen: Any = request.POST.getlist("student")
+def undo(request: HttpRequest, run: SyncRun, site: AdminSite) -> HttpResponse:
+    """Start the undo the person has confirmed, and show its page; ask again when the typed number is not right."""
+    chosen = ",".join(request.POST.getlist("student")).split(",")
     students = [int(pk) for pk in chosen if pk.isdigit()] if "ticked" in request.POST else None
     own = reverse("admin:integrations_syncrun_change", args=[run.pk])
+    deleted = tally(run, _changes(run, students)).deleted
+    typed = re.sub(r"[\s,.]", "", request.POST.get("typed", ""))
+    if deleted > TYPED_ABOVE and typed != str(deleted):
+        messages.error(request, f"Nothing was undone. To delete {deleted:,} students, type {deleted} in the field.")
+        return ask(request, run, site, students=students)
     try:
         started = services.undo_run(run=run, user=request.user, students=students)
     except RunOpen as error:
@@ -87,5 +84,14 @@ def undo(request: HttpRequest, run: SyncRun) -> HttpResponse:
         return HttpResponseRedirect(own)
     except RunRefused as error:
         return refused(request, error, back=own)
-    messages.success(request, f"Run {run.pk} is being undone. Scheduled imports pause until a person resumes them.")
+    messages.success(request, f"Run {run.pk} is being undone. {run.integration} is paused until a person resumes it.")
     return run_page(started.pk)
+
+
+def _changes(run: SyncRun, students: list[int] | None) -> QuerySet[Change]:
+    changes = run.changes.filter(entity="student", status=Change.Status.APPLIED)
+    return changes if students is None else changes.filter(target__in=students)
+
+
+def _contacts(run: SyncRun) -> int:
+    return run.changes.filter(entity="contact", status=Change.Status.APPLIED).count()

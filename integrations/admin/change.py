@@ -18,6 +18,7 @@ from integrations.admin import undo
 from integrations.admin.responses import page
 from integrations.admin.scoping import NamesAny, at_schools, visible_runs
 from integrations.admin.words import Names, lines_of, names_for
+from integrations.inbound.verify import NOT_COUNTED
 from integrations.models import Change, SyncRun
 from students.admin.base import EstimatingPaginator, or_dash
 from students.models import Contact, School
@@ -46,14 +47,14 @@ class AtSchoolFilter(DropdownFilter):
 
 
 class EntityFilter(DropdownFilter):
-    """Students or contacts."""
+    """Students, contacts or photos."""
 
-    title = "students or contacts"
+    title = "students, contacts or photos"
     parameter_name = "entity"
 
     def lookups(self, _request: HttpRequest, _admin: Any) -> list[tuple[str, str]]:
-        """The two there are."""
-        return [("student", "Students"), ("contact", "Contacts")]
+        """The three there are."""
+        return [("student", "Students"), ("contact", "Contacts"), ("photo", "Photos")]
 
     def queryset(self, _request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The changes of that kind of person."""
@@ -75,6 +76,36 @@ class WithheldFilter(admin.SimpleListFilter):
         return queryset.exclude(withheld={}) if self.value() == "yes" else queryset
 
 
+class CountedFilter(admin.SimpleListFilter):
+    """Changes that are written or would be, as the numbers of a run count them."""
+
+    title = "left out"
+    parameter_name = "counted"
+
+    def lookups(self, _request: HttpRequest, _admin: Any) -> list[tuple[str, str]]:
+        """The one choice there is."""
+        return [("yes", "Without those left out")]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those that count."""
+        return queryset.exclude(status__in=NOT_COUNTED) if self.value() == "yes" else queryset
+
+
+class KeptFilter(admin.SimpleListFilter):
+    """Students whom a person keeps enrolled."""
+
+    title = "kept enrolled"
+    parameter_name = "kept"
+
+    def lookups(self, _request: HttpRequest, _admin: Any) -> list[tuple[str, str]]:
+        """The one choice there is."""
+        return [("yes", "Kept enrolled")]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those with a reason to keep."""
+        return queryset.exclude(keep_reason="") if self.value() == "yes" else queryset
+
+
 @admin.register(Change)
 class ChangeAdmin(ReadOnlyAdmin):
     """Everything a run planned and applied. The same row is the preview, the audit and the undo."""
@@ -88,6 +119,8 @@ class ChangeAdmin(ReadOnlyAdmin):
         AtSchoolFilter,
         EntityFilter,
         WithheldFilter,
+        CountedFilter,
+        KeptFilter,
     )
     list_select_related = ("run", "student")
     search_fields = ("external_id", "student__last_name", "student__first_name")
@@ -208,11 +241,13 @@ def _name(change: Change) -> str:
         if contact is None and change.target:
             contact = Contact.objects.filter(pk=change.target).first()
         return f"{contact} (contact)" if contact else "Contact"
+    if change.entity == "photo":
+        return f"{change.student or 'Student not in our records'} (photo)"
     return str(change.student) if change.student else "Student not in our records"
 
 
 def _link(change: Change) -> str:
-    if change.entity == "student" and change.student_id:
+    if change.entity in ("student", "photo") and change.student_id:
         return reverse("admin:students_student_change", args=[change.student_id])
     if change.entity == "contact" and change.target and Contact.objects.filter(pk=change.target).exists():
         return reverse("admin:students_contact_change", args=[change.target])

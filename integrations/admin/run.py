@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -15,11 +15,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from config.admin_base import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter, display
 from integrations import services
-from integrations.admin import held, run_page, undo
+from integrations.admin import held, run_page, run_students, undo
 from integrations.admin.responses import page, refused
 from integrations.admin.responses import run_page as to_run
 from integrations.admin.scoping import may_decide, visible_runs
-from integrations.admin.words import STATUS_COLOURS, STATUS_SENTENCES
+from integrations.admin.words import STATUS_COLOURS, UNDO_STATUSES
 from integrations.errors import RunRefused
 from integrations.models import Change, SyncRun
 from integrations.models.run import APPLIED, OPEN, Status
@@ -34,6 +34,26 @@ def _may_undo(run: SyncRun) -> bool:
     return run.status in APPLIED
 
 
+NOT_WRITTEN = (Status.DISCARDED, Status.SUPERSEDED, Status.CANCELLED)
+PLANNED = (Status.HELD, Status.PLANNED)
+
+
+class LatestFilter(admin.SimpleListFilter):
+    """Only the newest run of each integration."""
+
+    title = "newest"
+    parameter_name = "newest"
+
+    def lookups(self, _request: HttpRequest, _admin: Any) -> list[tuple[str, str]]:
+        """The one choice there is."""
+        return [("yes", "Newest of each integration")]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those without a newer one."""
+        newest = SyncRun.objects.order_by().values("integration").annotate(newest=Max("pk")).values("newest")
+        return queryset.filter(pk__in=newest) if self.value() == "yes" else queryset
+
+
 @admin.register(SyncRun)
 class SyncRunAdmin(ReadOnlyAdmin):
     """Every execution of an import, undo or export."""
@@ -46,6 +66,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         ("status", ChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
         ("trigger", ChoicesDropdownFilter),
+        LatestFilter,
     )
     list_select_related = ("integration", "requested_by")
     search_fields = ("integration__name",)
@@ -77,7 +98,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
             request,
             self.admin_site,
             "console/run.html",
-            title=f"{run.get_kind_display()} {run.pk} of {run.integration}",
+            title=run_page.title(run),
             opts=self.model._meta,
             original=run,
             may_undo=decides and _may_undo(run),
@@ -91,6 +112,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         own = [
             path("<int:pk>/progress/", wrap(self.progress), name="integrations_syncrun_progress"),
+            path("<int:pk>/students/", wrap(self.students), name="integrations_syncrun_students"),
             path("<int:pk>/held/", wrap(self.held), name="integrations_syncrun_held"),
             path("<int:pk>/undo/", wrap(self.undo), name="integrations_syncrun_undo"),
             path("<int:pk>/cancel/", wrap(self.cancel), name="integrations_syncrun_cancel"),
@@ -101,7 +123,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
     def progress(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The part of the page that follows an open run; when it has ended, the page is loaded anew."""
         run = self._run(request, str(pk))
-        told = {"run": run, "is_open": run.status in OPEN, "status": run.get_status_display()}
+        told = {"run": run, "is_open": run.status in OPEN, "status": run_page.status_label(run)}
         if not told["is_open"]:
             return HttpResponse(headers={"HX-Refresh": "true"})
         return TemplateResponse(
@@ -110,10 +132,15 @@ class SyncRunAdmin(ReadOnlyAdmin):
             {
                 **told,
                 "colour": STATUS_COLOURS[run.status],
-                "sentence": STATUS_SENTENCES[run.status],
+                "sentence": run_page.sentence(run),
                 "progress": run_page.progress(run),
             },
         )
+
+    @method_decorator(require_GET)
+    def students(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The students behind one of the run's numbers."""
+        return run_students.show(request, self._run(request, str(pk)), self.admin_site)
 
     def held(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Look at a held run; decide on it."""
@@ -130,7 +157,9 @@ class SyncRunAdmin(ReadOnlyAdmin):
         """Ask, then undo."""
         run = self._run(request, str(pk))
         self._need_decision(run, request)
-        return undo.undo(request, run) if request.method == "POST" else undo.ask(request, run, self.admin_site)
+        if request.method == "POST":
+            return undo.undo(request, run, self.admin_site)
+        return undo.ask(request, run, self.admin_site)
 
     @method_decorator(require_POST)
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -167,11 +196,14 @@ class SyncRunAdmin(ReadOnlyAdmin):
     @display(
         description="Status",
         ordering="status",
-        label={status.label: STATUS_COLOURS[status] for status in Status},
+        label={
+            **{status.label: STATUS_COLOURS[status] for status in Status},
+            **{label: STATUS_COLOURS[status] for status, label in UNDO_STATUSES.items()},
+        },
     )
     def status_label(self, run: SyncRun) -> str:
         """Where it stands."""
-        return run.get_status_display()
+        return run_page.status_label(run)
 
     @display(description="Started", ordering="started")
     def begun(self, run: SyncRun) -> Any:
@@ -181,18 +213,26 @@ class SyncRunAdmin(ReadOnlyAdmin):
     @display(description="What it did")
     def summary(self, run: SyncRun) -> str:
         """The numbers that matter, in words."""
-        counts = run.counts
+        counts = {**run.counts, "absent": run.counts.get("dropped", 0) - run.counts.get("left", 0)}
+        if run.kind == SyncRun.Kind.UNDO:
+            taken = counts.get("updated", 0)
+            return (
+                f"{taken:,} student{'' if taken == 1 else 's'} of run {run.undoes_id} taken back" if run.counts else "–"
+            )
         words = (
             ("created", "new"),
             ("updated", "changed"),
             ("reopened", "returned"),
-            ("dropped", "dropped or left"),
+            ("left", "left, says the SIS"),
+            ("absent", "dropped: not in file"),
             ("rejected", "not imported"),
         )
-        told = [f"{counts[key]:,} {word}" for key, word in words if counts.get(key)]
-        if told:
-            return ", ".join(told)
-        return "Nothing changed" if counts else "–"
+        told = ", ".join(f"{counts[key]:,} {word}" for key, word in words if counts.get(key))
+        if run.status in NOT_WRITTEN:
+            return "Nothing was written"
+        if not told:
+            return "Nothing changed" if run.counts else "–"
+        return f"Planned: {told}" if run.status in PLANNED else told
 
     @display(description="Asked for by")
     def by(self, run: SyncRun) -> str:

@@ -11,12 +11,15 @@ from django.db.models import Count, Q
 from django.urls import reverse
 
 from integrations.admin.issue import code_label
+from integrations.admin.run_students import records_and_students
 from integrations.admin.scoping import at_schools
-from integrations.admin.words import STATUS_COLOURS, STATUS_SENTENCES
+from integrations.admin.words import STATUS_COLOURS, STATUS_SENTENCES, UNDO_SENTENCES, UNDO_STATUSES
+from integrations.inbound.verify import NOT_COUNTED
 from integrations.models import Change, RecordIssue, SyncRun
 from integrations.models.run import APPLIED, OPEN, Status
 from mapping.models import DataEntityMappingValue
 from students.models import School
+from students.scope import allowed_schools
 
 
 class Number(msgspec.Struct, frozen=True):
@@ -38,29 +41,91 @@ class SchoolProof(msgspec.Struct, frozen=True):
 
 
 def numbers(run: SyncRun) -> list[Number]:
-    """The counts of a run, those with rows linked to them."""
+    """The counts of a run, each with the address of its rows."""
+    if run.kind == SyncRun.Kind.UNDO:
+        return _undo_numbers(run)
+    if run.kind == SyncRun.Kind.PICTURES:
+        return _picture_numbers(run)
     counts: Mapping[str, int] = run.counts
     dropped = counts.get("dropped", 0) - counts.get("left", 0)
     told = [
-        Number("Students read", counts.get("received", 0), "", "by the system, all schools together"),
+        Number("Students read", counts.get("received", 0), students_link(run, "received"), "sent by the system"),
         Number("New", counts.get("created", 0), changes_link(run, kind="create")),
         Number("Changed", counts.get("updated", 0), changes_link(run, kind="update")),
+        Number("Unchanged", counts.get("unchanged", 0), students_link(run, "unchanged"), "nothing to write"),
         Number("Returned", counts.get("reopened", 0), changes_link(run, kind="reopen")),
-        Number("Unchanged", counts.get("unchanged", 0), "", "the same as at the last import"),
+        Number("Not imported", counts.get("rejected", 0), students_link(run, "rejected"), "kept out by an issue"),
+        Number(
+            "Inactive",
+            counts.get("inactive", 0),
+            students_link(run, "inactive"),
+            "not current in the system, nothing to end here",
+        ),
         Number("Left, says the SIS", counts.get("left", 0), changes_link(run, kind="left")),
-        Number("Dropped: not in file", dropped, changes_link(run, kind="drop")),
-        Number("Not imported", counts.get("rejected", 0), issues_link(run, severity__exact="error")),
-        Number("Inactive", counts.get("inactive", 0), "", "not current in the system, and not here either"),
-        Number("Withheld fields", counts.get("withheld_fields", 0), changes_link(run, withheld="yes")),
+        Number("Dropped: not in file", dropped, changes_link(run, kind="drop"), "not among the students read"),
+        Number(
+            "Withheld fields",
+            counts.get("withheld_fields", 0),
+            changes_link(run, withheld="yes"),
+            "fields, not students: owned elsewhere or locked",
+        ),
+    ]
+    if kept := run.changes.filter(entity="student").exclude(keep_reason="").count():
+        told.append(Number("Kept enrolled", kept, changes_link(run, kept="yes"), "by a person's decision"))
+    return [Number(n.label, n.value, n.link if n.value else "", n.hint) for n in told]
+
+
+def sum_in_words(run: SyncRun) -> str:
+    """How the numbers of an import add up, "" for another run."""
+    if run.kind != SyncRun.Kind.IMPORT or not run.counts:
+        return ""
+    parts = (
+        ("created", "new"), ("updated", "changed"), ("unchanged", "unchanged"), ("reopened", "returned"),
+        ("rejected", "not imported"), ("inactive", "inactive"), ("left", "left"),
+    )  # fmt: skip
+    told = " + ".join(f"{run.counts.get(name, 0):,} {word}" for name, word in parts)
+    return (
+        f"{run.counts.get('received', 0):,} students read = {told}. Every number counts students, each once. "
+        "Those dropped are not part of the sum, because the system did not send them."
+    )
+
+
+def _picture_numbers(run: SyncRun) -> list[Number]:
+    refused = issues_link(run, code__exact="picture_refused")
+    told = [
+        Number("Pictures read", run.counts.get("received", 0), "", "of students enrolled here"),
+        Number("New", run.counts.get("created", 0), changes_link(run, entity="photo", kind__exact="create")),
+        Number("Changed", run.counts.get("updated", 0), changes_link(run, entity="photo", kind__exact="update")),
+        Number("Unchanged", run.counts.get("unchanged", 0), "", "nothing to store"),
+        Number("Refused", run.counts.get("rejected", 0), refused, "no picture that can be kept"),
     ]
     return [Number(n.label, n.value, n.link if n.value else "", n.hint) for n in told]
 
 
+def _undo_numbers(run: SyncRun) -> list[Number]:
+    looked_at = run.changes.filter(entity="student")
+    students, later = looked_at.exclude(status__in=NOT_COUNTED), looked_at.exclude(withheld={}).count()
+    deleted = students.filter(kind=Change.Kind.DELETE).count()
+    contacts = run.changes.filter(entity="contact").exclude(status__in=NOT_COUNTED).count()
+    told = [
+        Number("Students taken back", students.count(), changes_link(run, entity="student", counted="yes")),
+        Number("Deleted", deleted, changes_link(run, kind="delete"), "the undone run had added them"),
+        Number("Later value kept", later, changes_link(run, entity="student", withheld="yes"), "changed since"),
+        Number("Contacts taken back", contacts, changes_link(run, entity="contact", counted="yes")),
+    ]
+    return [Number(n.label, n.value, n.link if n.value else "", n.hint) for n in told]
+
+
+def students_link(run: SyncRun, what: str) -> str:
+    """The list of the run's students who came to this."""
+    return f"{reverse('admin:integrations_syncrun_students', args=[run.pk])}?what={what}"
+
+
 def changes_link(run: SyncRun, **filters: str) -> str:
-    """The list of the run's changes; kind: only students with this kind of change."""
+    """The list of the run's changes; kind: only students with this kind of change, left out ones not."""
     query = {"run__id__exact": str(run.pk)}
     if kind := filters.pop("kind", ""):
-        query |= {"kind__exact": kind, "entity": "student"}
+        query |= {"kind__exact": kind, "entity": "student", "counted": "yes"}
     return f"{reverse('admin:integrations_change_changelist')}?{urlencode({**query, **filters})}"
 
 
@@ -102,10 +167,15 @@ def school_names(run: SyncRun) -> dict[str, str]:
 
 def progress(run: SyncRun) -> dict[str, Any]:
     """How far an open run has come. percent: whole, or None when it cannot be told."""
-    if run.status == "applying":
+    if run.status == Status.APPLYING:
         counts = run.changes.aggregate(done=Count("pk", filter=~Q(status=Change.Status.PLANNED)), total=Count("pk"))
         done, total = counts["done"], counts["total"]
-        text = f"{done:,} of {total:,} changes written"
+        text = f"{done:,} of {total:,} changes {'taken back' if run.kind == SyncRun.Kind.UNDO else 'written'}"
+    elif run.kind == SyncRun.Kind.UNDO:
+        return {"text": "Looking at what was changed since", "percent": None}
+    elif run.kind == SyncRun.Kind.PICTURES:
+        done, total = len(run.checkpoint.get("schools", {})), len(run.scope_schools) or len(school_names(run))
+        text = f"{done} of {total} schools read, {run.counts.get('received', 0):,} pictures so far"
     else:
         schools = run.certificate.get("schools", {})
         done, total = sum(bool(s.get("done")) for s in schools.values()), len(school_names(run))
@@ -122,14 +192,18 @@ def context(run: SyncRun, user: Any) -> dict[str, Any]:
     return {
         "run": run,
         "is_open": is_open,
-        "status": run.get_status_display(),
+        "status": status_label(run),
         "colour": STATUS_COLOURS[run.status],
         "sentence": sentence(run),
         "progress": progress(run) if is_open else None,
-        "numbers": numbers(run) if run.counts and run.kind != SyncRun.Kind.UNDO else [],
+        "only_schools": [school_names(run).get(code, code) for code in run.scope_schools],
+        "numbers": numbers(run) if run.counts else [],
+        "sum": sum_in_words(run),
+        "limited": allowed_schools(user) is not None,
         "issues": issue_groups(run, user),
         "problems": run_problems(run),
         "proofs": proofs(run),
+        "twice": twice_in_words(run),
         "all_changes": changes_link(run),
         "all_issues": issues_link(run),
         "has_changes": run.changes.exists(),
@@ -140,12 +214,40 @@ def context(run: SyncRun, user: Any) -> dict[str, Any]:
 
 def sentence(run: SyncRun) -> str:
     """What the status of the run means; an undo reads nothing from the system."""
-    if run.kind == SyncRun.Kind.UNDO and run.status in APPLIED:
-        count = run.counts.get("updated", 0)
-        taken = f"{count} student{'s' if count != 1 else ''} taken back to what was there before run {run.undoes_id}."
-        kept = " What was changed later was kept: see the changes." if run.status != Status.COMPLETE else ""
-        return taken + kept
-    return STATUS_SENTENCES[run.status]
+    if run.kind != SyncRun.Kind.UNDO:
+        return STATUS_SENTENCES[run.status]
+    if run.status not in APPLIED:
+        return UNDO_SENTENCES.get(run.status, STATUS_SENTENCES[run.status])
+    count = run.counts.get("updated", 0)
+    taken = f"{count:,} student{'s' if count != 1 else ''} taken back to what was there before run {run.undoes_id}."
+    kept = " What was changed later was kept: see Later value kept." if run.status != Status.COMPLETE else ""
+    return taken + kept
+
+
+def status_label(run: SyncRun) -> str:
+    """The status in words; an undo fetches nothing."""
+    if run.kind == SyncRun.Kind.UNDO and run.status in UNDO_STATUSES:
+        return UNDO_STATUSES[run.status]
+    return run.get_status_display()
+
+
+def title(run: SyncRun) -> str:
+    """What the page of the run is called."""
+    if run.kind == SyncRun.Kind.UNDO:
+        return f"Run {run.pk}: undo of run {run.undoes_id} of {run.integration}"
+    return f"{run.get_kind_display()} {run.pk} of {run.integration}"
+
+
+def twice_in_words(run: SyncRun) -> str:
+    """Why the schools' numbers come to more than the students read; "" when they do not."""
+    records, students = records_and_students(run)
+    if records == students:
+        return ""
+    several = records - students
+    return (
+        f"{records:,} in all, which are {students:,} different students: "
+        f"{several:,} more because some are sent by more than one school."
+    )
 
 
 def by_whom(run: SyncRun) -> str:

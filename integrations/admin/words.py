@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from integrations.inbound.write import SPEAKER
 from integrations.models import Change, ExternalIdentity
 from integrations.models.run import Status
 from students.labels import NOTHING, field_label, value_label
@@ -44,6 +45,18 @@ STATUS_SENTENCES: dict[str, str] = {
     Status.DISCARDED: "A person discarded the plan. Nothing was written.",
     Status.SUPERSEDED: "A newer import replaced this plan before anybody approved it. Nothing was written.",
     Status.UNDONE: "This run was applied and has been taken back since.",
+}
+UNDO_STATUSES: dict[str, str] = {
+    Status.FETCHING: "Planning",
+    Status.APPLYING: "Taking back",
+    Status.COMPLETE_WITH_ISSUES: "Complete, later values kept",
+}
+UNDO_SENTENCES: dict[str, str] = {
+    Status.FETCHING: "Looking at what was changed since, and planning what is taken back. Nothing is written yet.",
+    Status.APPLYING: "Giving back what was there before.",
+    Status.FAILED: "The undo stopped. What it had taken back stays so; the rest is as the import left it. "
+    "Undo the import again for the rest.",
+    Status.CANCELLED: "A person ended the undo before it took anything back.",
 }
 WHY_WITHHELD = {
     "owned": "another system owns the field",
@@ -130,6 +143,8 @@ def _line(path: str, before: Any, after: Any, change: Change, names: Names) -> L
     if path == "family":
         told = [names.families.get(key, "a family") if key else "no family" for key in (before, after)]
         return Line("Family", *told)
+    if path == SPEAKER:
+        return Line("SIS ID that speaks for the student", before or NOTHING, after or NOTHING)
     return Line(
         field_label("student", path),
         value_label("student", path, before),

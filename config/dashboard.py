@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Max
+from django.db.models import Max, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations.admin.issue import MATCHES
-from integrations.admin.scoping import at_schools, visible_runs
+from integrations.admin.issue import ANY_MATCH, MATCHES
+from integrations.admin.run_page import status_label
+from integrations.admin.scoping import at_schools, latest_imports, visible_runs
 from integrations.admin.words import STATUS_COLOURS, ago
-from integrations.models import Integration, RecordIssue, SyncRun, UnmappedCode
+from integrations.models import Integration, RecordIssue, ScheduledJob, SyncRun, UnmappedCode
 from integrations.models.run import APPLIED, Status
-from mapping.models import DataEntityMapping
+from mapping.models import DataEntityMapping, DataEntityMappingValue
 from students.models import School
 from students.scope import allowed_schools
 
 LAST_RUNS = 3
+WHOLE = (Status.COMPLETE, Status.COMPLETE_WITH_ISSUES)
 
 
 class Task(NamedTuple):
@@ -28,6 +30,13 @@ class Task(NamedTuple):
     what: str
     why: str
     link: str
+
+
+class Pause(NamedTuple):
+    """An integration whose imports do not start by themselves, and why."""
+
+    integration: Integration
+    why: str
 
 
 class Step(NamedTuple):
@@ -47,7 +56,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **context,
         "title": "Dashboard",
         "tasks": [task for task in _tasks(user) if task.number],
+        "pauses": _pauses(user) if user.has_perm("integrations.view_integration") else [],
         "integrations": integrations,
+        "scheduled": any(row["next"] for row in integrations),
         "steps": [] if ran else _first_steps(),
         "may_run": user.has_perm("integrations.run_import"),
     }
@@ -73,7 +84,7 @@ def _tasks(user: Any) -> list[Task]:
                 failed,
                 "failed and not run again since",
                 "The page of the run says why and how to go on.",
-                f"{runs}?status__exact=failed",
+                f"{runs}?status__exact=failed&newest=yes",
             )
         )
     if user.has_perm("integrations.view_unmappedcode") and allowed_schools(user) is None:
@@ -87,40 +98,68 @@ def _tasks(user: Any) -> list[Task]:
         )
     if user.has_perm("integrations.view_recordissue"):
         tasks.append(_matches(user))
+    if user.has_perm("integrations.view_scheduledjob"):
+        tasks.append(_missed(user))
     return tasks
 
 
 def _matches(user: Any) -> Task:
-    latest = (
-        SyncRun.objects.filter(kind=SyncRun.Kind.IMPORT, status__in=[*APPLIED, Status.HELD])
-        .order_by()
-        .values("integration")
-        .annotate(newest=Max("pk"))
-        .values("newest")
-    )
-    issues = RecordIssue.objects.filter(run__in=latest, code__in=MATCHES, resolved=None)
-    rows = at_schools(issues, user).order_by()
+    issues = RecordIssue.objects.filter(run__in=latest_imports(), code__in=MATCHES, resolved=None)
     return Task(
-        rows.aggregate(number=Count("external_id", distinct=True))["number"],
-        "records with a possible match",
+        at_schools(issues, user).count(),
+        "possible matches",
         "Each may be a student you already have. Compare the two and decide.",
-        f"{reverse('admin:integrations_recordissue_changelist')}?code=possible_match",
+        f"{reverse('admin:integrations_recordissue_changelist')}?code={ANY_MATCH}",
     )
+
+
+def _missed(user: Any) -> Task:
+    jobs = visible_integrations(user, ScheduledJob.objects.filter(active=True, missed=True), "integration")
+    return Task(
+        jobs.count(),
+        "missed scheduled imports",
+        "The import did not start at its time. The list says why.",
+        reverse("admin:integrations_scheduledjob_changelist"),
+    )
+
+
+def _pauses(user: Any) -> list[Pause]:
+    paused = Integration.objects.filter(active=True).exclude(schedule_paused="").order_by("name")
+    return [Pause(one, one.schedule_paused) for one in visible_integrations(user, paused, "pk")]
+
+
+def visible_integrations(user: Any, rows: QuerySet[Any], column: str) -> QuerySet[Any]:
+    """Those of the rows whose integration covers a school the person may see; column: that of the integration."""
+    codes = allowed_schools(user)
+    if codes is None:
+        return rows
+    mappings = DataEntityMappingValue.objects.filter(value__in=codes).values("mapping")
+    return rows.filter(**{f"{column}__in": Integration.objects.filter(building__in=mappings)})
 
 
 def _integrations(user: Any) -> list[dict[str, Any]]:
     now = timezone.now()
     told = []
-    for one in Integration.objects.filter(active=True).order_by("name"):
+    for one in visible_integrations(user, Integration.objects.filter(active=True), "pk").order_by("name"):
         runs = visible_runs(SyncRun.objects.filter(integration=one), user)
-        whole = runs.filter(kind=SyncRun.Kind.IMPORT, status__in=APPLIED, scope_schools=[], scope_students=[])
+        whole = runs.filter(kind=SyncRun.Kind.IMPORT, status__in=WHOLE, scope_schools=[], scope_students=[])
         done = whole.order_by("-pk").values_list("finished", flat=True).first()
-        last = list(runs.order_by("-pk")[:LAST_RUNS])
+        due = one.jobs.filter(active=True, next_run__isnull=False).order_by("next_run").first()
         told.append(
             {
                 "integration": one,
                 "fresh": ago(done, now),
-                "runs": [(run, run.get_status_display(), STATUS_COLOURS[run.status]) for run in last],
+                "done": done,
+                "next": due.next_run if due else None,
+                "runs": [
+                    (
+                        run,
+                        status_label(run),
+                        STATUS_COLOURS[run.status],
+                        "undo" if run.kind == SyncRun.Kind.UNDO else "",
+                    )
+                    for run in runs.order_by("-pk")[:LAST_RUNS]
+                ],
             }
         )
     return told

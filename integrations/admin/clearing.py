@@ -16,7 +16,6 @@ from django.urls import reverse
 
 from integrations.admin.responses import page
 from integrations.secrets import SecretUnreadable, decrypt, encrypt
-from integrations.system_fields import hidden_label
 
 WAITING = "_waiting"
 MINUTES = 30
@@ -65,7 +64,7 @@ def ask(request: HttpRequest, site: AdminSite, form: Any, object_id: str | None)
         "console/confirm_clearing.html",
         title="Clear hidden fields?",
         name=form.cleaned_data.get("name") or form.instance.name,
-        cleared=[hidden_label(field) for field in form.to_clear],
+        cleared=form.to_clear,
         waiting=encrypt(json.dumps(told)),
         field=WAITING,
         back=reverse("admin:integrations_integration_changelist"),

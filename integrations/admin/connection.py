@@ -15,12 +15,13 @@ from students.scope import allowed_schools
 class SchoolConnectionAdmin(ModelAdmin):
     """One row per school that sends registrations."""
 
-    empty_hint = "Say for each school through which integration its registrations are sent."
+    empty_hint = "Say for each school through which integration its registrations will be sent."
     list_display = ("school", "integration")
     list_select_related = ("school", "integration")
     list_filter = (("integration", RelatedDropdownFilter),)
     search_fields = ("school__name", "school__code", "integration__name")
     search_help_text = "Search by school or integration"
+    list_before_template = "console/no_export.html"
     autocomplete_fields = ("school",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SchoolConnection]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import BooleanField, OuterRef, QuerySet, Subquery, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -17,21 +17,22 @@ from django.views.decorators.http import require_POST
 
 from config.admin_base import HistoryAdmin, display
 from integrations import services
-from integrations.admin import clearing
-from integrations.admin.integration_form import HELP, IntegrationForm
+from integrations.admin import clearing, downloads
+from integrations.admin.coverage import absent_page, code_coverage, coverage_page, school_lists, shared_schools
+from integrations.admin.integration_form import HELP, IntegrationForm, form_rules
+from integrations.admin.options import options_told
 from integrations.admin.responses import came_from, page, refused, run_page
 from integrations.admin.words import ago
 from integrations.checking import check_integration
 from integrations.connectors.registry import SYSTEMS
 from integrations.errors import RunOpen, RunRefused
-from integrations.models import Integration, SchoolConnection, SyncRun
+from integrations.models import Integration, SyncRun
 from integrations.models.integration import SECRET_FIELDS
 from integrations.models.run import APPLIED, Status
 from integrations.system_fields import FIELDS, LABELS
 from mapping.admin import ActiveFilter
 from mapping.models import DataEntityMappingValue
 from students.families import FAMILY_FIELDS
-from students.models import School
 from students.scope import allowed_schools
 
 # Title, first and last field of each section; the order of the fields is that of LABELS.
@@ -60,8 +61,11 @@ class IntegrationAdmin(HistoryAdmin):
     """Links to student information systems."""
 
     empty_hint = "Add an integration for each student information system, then press its refresh icon."
+    show_add_link = False
     form = IntegrationForm
-    list_display = ("name", "system_shown", "url", "active", "freshness", "pencil", "refresh")
+    list_display = ("name", "system_shown", "url_shown", "active", "freshness", "pencil", "refresh")
+    # An integration that has run cannot be deleted, so there is nothing to do with several at once.
+    actions = None
     list_display_links = ("name", "pencil")
     list_filter = (ActiveFilter,)
     list_per_page = 25
@@ -88,18 +92,23 @@ class IntegrationAdmin(HistoryAdmin):
             last_run=Subquery(runs.values("pk")[:1]),
             last_status=Subquery(runs.values("status")[:1]),
             last_done=Subquery(done.values("finished")[:1]),
+            may_run=Value(request.user.has_perm("integrations.run_import"), output_field=BooleanField()),
         )
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list under its own heading."""
-        more = {"title": "Student Information System Integrations", **(extra_context or {})}
-        response: HttpResponse = super().changelist_view(request, more)
-        return response
 
     @display(description="Student Information System", ordering="system")
     def system_shown(self, integration: Integration) -> str:
         """The kind of system."""
         return integration.get_system_display()
+
+    @display(description="Url", ordering="url")
+    def url_shown(self, integration: Integration) -> SafeString:
+        """The address, in several lines where it is long."""
+        return format_html('<span class="console-anywhere">{}</span>', integration.url)
+
+    @display(description="Options")
+    def options_shown(self, integration: Integration) -> str:
+        """The options in words."""
+        return options_told(integration.options, system=integration.system)
 
     @display(description="Credentials")
     def credentials_shown(self, integration: Integration) -> str:
@@ -115,30 +124,47 @@ class IntegrationAdmin(HistoryAdmin):
 
     @display(description="Last import")
     def freshness(self, integration: Integration) -> SafeString | str:
-        """When everything was last read, and how the last run stands, with its link."""
+        """When everything was last read, how the last run stands, and whether scheduled imports wait."""
         last = getattr(integration, "last_run", None)
         if last is None:
-            return "Not run yet"
+            return format_html('<span class="console-stack">Not run yet{}</span>', self._pause(integration))
         status = Status(integration.last_status)  # type: ignore[attr-defined]
         return format_html(
             '<span class="console-stack"><a class="console-link" href="{}">{}</a>'
-            '<span class="console-quiet">last import {}</span></span>',
+            '<span class="console-quiet">last import {}</span>{}</span>',
             reverse("admin:integrations_syncrun_change", args=[last]),
             status.label,
             ago(integration.last_done, timezone.now()),  # type: ignore[attr-defined]
+            self._pause(integration),
         )
+
+    def _pause(self, integration: Integration) -> SafeString:
+        """That scheduled imports wait, with the button of the list's own form that lets them run again."""
+        if not integration.schedule_paused:
+            return SafeString("")
+        may_run = getattr(integration, "may_run", False)
+        button = format_html(
+            '<button type="submit" class="console-link" formmethod="post" formaction="{}" '
+            'aria-label="Resume scheduled imports of {}">Resume</button>',
+            reverse("admin:integrations_integration_resume", args=[integration.pk]),
+            integration.name,
+        )
+        told = '<span class="console-bad" title="{}">Scheduled imports are paused {}</span>'
+        return format_html(told, integration.schedule_paused, button if may_run else "")
 
     @display(description="Edit")
     def pencil(self, integration: Integration) -> SafeString:
         """The way to the form."""
         return format_html(
-            '<span class="material-symbols-outlined" aria-label="Edit {}" role="img">edit</span>',
+            '<span class="material-symbols-outlined" aria-label="Edit {}" title="Edit" role="img">edit</span>',
             integration.name,
         )
 
     @display(description="Run")
-    def refresh(self, integration: Integration) -> SafeString:
+    def refresh(self, integration: Integration) -> SafeString | str:
         """Runs the import. A button of the list's own form, which carries the CSRF token."""
+        if not getattr(integration, "may_run", False):
+            return "–"
         return format_html(
             '<button type="submit" class="console-icon-button" formmethod="post" formaction="{}" '
             'aria-label="Run the import of {}" title="Run the import now">'
@@ -154,7 +180,7 @@ class IntegrationAdmin(HistoryAdmin):
         if obj is None:
             return ()
         if not self.has_change_permission(request, obj):
-            return ("system_shown", "credentials_shown", "family_identifier_shown")
+            return ("system_shown", "credentials_shown", "family_identifier_shown", "options_shown")
         return ("system_shown",) if obj.runs.exists() else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[str, dict[str, Any]]]:
@@ -169,7 +195,8 @@ class IntegrationAdmin(HistoryAdmin):
             if obj is not None and title == SECTIONS[2][0]:
                 names.append("active")
             sections.append((title, {"fields": names}))
-        sections.append(("Options of the system", {"fields": ["options"], "classes": ["collapse"]}))
+        told = self._told(["options"], self.get_readonly_fields(request, obj))
+        sections.append(("Options of the system", {"fields": told}))
         return sections
 
     def _told(self, names: list[str], told: tuple[str, ...]) -> list[str]:
@@ -187,7 +214,9 @@ class IntegrationAdmin(HistoryAdmin):
     ) -> HttpResponse:
         """The form; saving what would clear hidden fields asks first, on a page of its own."""
         clearing.restore(request, object_id)
-        response: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        title = {} if object_id else {"title": "Add New Student Information System Integration"}
+        more = {**title, **(extra_context or {})}
+        response: HttpResponse = super().changeform_view(request, object_id, form_url, more)
         form = clearing.form_to_confirm(response)
         return clearing.ask(request, self.admin_site, form, object_id) if form else response
 
@@ -202,10 +231,31 @@ class IntegrationAdmin(HistoryAdmin):
         obj = kwargs.get("obj")
         context["show_save_and_continue"] = context["show_save_and_add_another"] = False
         context["help"] = HELP
+        context["form_rules"] = form_rules(obj)
+        context["downloads"] = downloads.links(obj)
         if obj is not None:
+            context["may_delete"] = super().has_delete_permission(request, obj)
+            context["has_run"] = obj.runs.exists()
             context["may_run"] = request.user.has_perm("integrations.run_import")
             context["schools"] = school_lists(obj)
+            context["codes"] = code_coverage(obj, user=request.user)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Store it, and say what the person should know of it as it is now."""
+        super().save_model(request, obj, form, change)
+        if obj.drop_students_not_in_file and obj.import_enabled and not obj.pictures_only:
+            for name, schools in shared_schools(obj).items():
+                messages.warning(
+                    request,
+                    f"{obj.name} drops students who are not in its file, and {name} imports students of "
+                    f"{', '.join(schools)} too. Untick Drop Students Not In File unless each brings all students.",
+                )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only one that has never run can be deleted: its history must stay."""
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or not obj.runs.exists())
 
     # --- what can be done with one ---
 
@@ -215,7 +265,11 @@ class IntegrationAdmin(HistoryAdmin):
         own = [
             path("<int:pk>/run/", wrap(self.run_now), name="integrations_integration_run"),
             path("<int:pk>/check/", wrap(self.check_connection), name="integrations_integration_check"),
+            path("<int:pk>/codes/", wrap(self.compare_codes), name="integrations_integration_codes"),
+            path("<int:pk>/absent/", wrap(self.absent), name="integrations_integration_absent"),
             path("<int:pk>/resume/", wrap(self.resume), name="integrations_integration_resume"),
+            path("<int:pk>/files/<str:name>/", wrap(self.file), name="integrations_integration_file"),
+            path("files/<str:system>/<str:name>/", wrap(self.file), name="integrations_integration_system_file"),
         ]
         return own + list(super().get_urls())
 
@@ -255,6 +309,17 @@ class IntegrationAdmin(HistoryAdmin):
         )
 
     @method_decorator(require_POST)
+    def compare_codes(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask the system for its own lists of codes, and show how far each is mapped."""
+        return coverage_page(request, self.admin_site, self._mine(request, pk, "integrations.run_import"))
+
+    def absent(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Who would be dropped by what the latest complete import found, by school."""
+        if not request.user.has_perm("students.view_student"):
+            raise PermissionDenied
+        return absent_page(request, self.admin_site, self._mine(request, pk, "integrations.view_integration"))
+
+    @method_decorator(require_POST)
     def resume(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Let scheduled imports run again."""
         integration = self._mine(request, pk, "integrations.run_import")
@@ -263,33 +328,16 @@ class IntegrationAdmin(HistoryAdmin):
         own = reverse("admin:integrations_integration_change", args=[pk])
         return HttpResponseRedirect(came_from(request, otherwise=own))
 
+    def file(self, request: HttpRequest, name: str, pk: int = 0, system: str = "") -> HttpResponse:
+        """A file that the district installs in its system."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        integration = self._mine(request, pk, "integrations.view_integration") if pk else None
+        return downloads.file_of(name, system=integration.system if integration else system, integration=integration)
+
     def _mine(self, request: HttpRequest, pk: int, permission: str) -> Integration:
         found = self.visible_or_404(request, str(pk))
         assert isinstance(found, Integration)
         if not request.user.has_perm(permission):
             raise PermissionDenied
         return found
-
-
-def school_lists(integration: Integration) -> dict[str, Any]:
-    """The schools the import covers and those whose registrations go out here, and how the two differ."""
-    codes = DataEntityMappingValue.objects.filter(mapping=integration.building_id).values("value")
-    pulled = set(School.objects.filter(code__in=codes))
-    links = SchoolConnection.objects.filter(integration=integration).select_related("school")
-    pushed = {link.school for link in links}
-    unknown = (
-        DataEntityMappingValue.objects.filter(mapping=integration.building_id)
-        .exclude(value__in=School.objects.values("code"))
-        .values_list("value", flat=True)
-    )
-
-    def named(schools: set[School]) -> list[School]:
-        return sorted(schools, key=lambda school: school.name)
-
-    return {
-        "both": named(pulled & pushed),
-        "pulled_only": named(pulled - pushed),
-        "pushed_only": named(pushed - pulled),
-        "unknown": sorted(unknown),
-        "mapping": integration.building_id,
-    }

@@ -8,11 +8,16 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from integrations.checking import check_integration
 from integrations.connectors.registry import SYSTEMS
 from integrations.models import Integration, SyncRun
+from integrations.models.integration import SECRET_FIELDS
 from integrations.system_fields import FIELDS, LABELS
+from mapping.defaults import ship
+from mapping.models import DataEntityMapping, DataEntityMappingValue
 from tests.factories.integrations import IntegrationFactory, SyncRunFactory
 from tests.factories.mapping import mapping_of
+from tests.factories.students import SchoolFactory
 
 LIST = "/admin/integrations/integration/"
 ADD = f"{LIST}add/"
@@ -31,7 +36,6 @@ def _filled(system: str = "aeries", **changed: Any) -> dict[str, Any]:
         "import_enabled": "on",
         "guard_percent": "5",
         "guard_count": "10",
-        "options": "{}",
     }
     if system == "aeries":
         values["token"] = "secret-token"
@@ -153,6 +157,38 @@ def test_001_4_3_token_is_never_shown_and_a_blank_keeps_it(registrar: Client) ->
     assert (_stored().token, _stored().url) == ("secret-token", "https://new.example.org")
 
 
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("http://sis.example.org", "The Url must begin with https. For a server in your own network"),
+        ("https://127.0.0.1:8100/aeries", "SIS_ALLOWED_HOSTS"),
+        ("https://name:word@sis.example.org", "The Url must not hold a user name or password"),
+    ],
+)
+def test_001_4_3_url_that_may_not_be_reached_is_refused_at_save(registrar: Client, url: str, sentence: str) -> None:
+    integration = IntegrationFactory.build(url=url)
+    told = registrar.post(ADD, _filled(url=url)).context["adminform"].form.errors["url"]
+
+    assert sentence in told[0]
+    assert told == [line.message for line in check_integration(integration)]
+    assert not Integration.objects.exists()
+
+
+def test_001_4_3_required_fields_and_fitting_mappings_are_told_to_the_script(registrar: Client) -> None:
+    # Tests that commit empty every table, the shipped mappings with them.
+    ship(DataEntityMapping, DataEntityMappingValue)
+
+    told = registrar.get(ADD).context["form_rules"]
+
+    aeries = told["systems"]["aeries"]
+    assert {"name", "url", "token", *MAPPINGS} <= set(aeries["required"])
+    assert set(aeries["pictures"]) == {"name", "system", "url", "token", "building"}
+    assert "token" not in told["systems"]["powerschool"]["required"]
+    assert aeries["mappings"]["gender"] == DataEntityMapping.objects.get(name="Aeries Gender").pk
+    assert "building" not in aeries["mappings"]
+    assert told["existing"] is False
+
+
 @pytest.mark.parametrize("url", ["sis", "ftp://sis.example.org", "https://", "https://[::1"])
 def test_001_4_3_url_must_be_an_address(registrar: Client, url: str) -> None:
     response = registrar.post(ADD, _filled(url=url))
@@ -207,6 +243,12 @@ def test_001_4_12_pictures_only_needs_five_fields(registrar: Client) -> None:
     assert _stored().pictures_only
 
 
+def test_001_4_12_pictures_only_says_that_it_touches_no_student(registrar: Client) -> None:
+    help_text = _form(registrar).fields["pictures_only"].help_text
+
+    assert "no student is added, changed or dropped" in help_text
+
+
 def test_001_4_12_pictures_only_still_needs_building(registrar: Client) -> None:
     response = registrar.post(ADD, _filled(pictures_only="on", building=""))
 
@@ -218,6 +260,85 @@ def test_001_4_13_drop_students_not_in_file_is_a_tick(registrar: Client) -> None
 
     assert _stored().drop_students_not_in_file
     assert "Not recommended" in _form(registrar).fields["drop_students_not_in_file"].help_text
+
+
+def test_001_4_13_drop_names_other_integrations_of_the_same_school(registrar: Client) -> None:
+    school = SchoolFactory.create(code="101", name="Lincoln Elementary")
+    building = mapping_of("building", {"994": school.code})
+    IntegrationFactory.create(name="Charter", building=mapping_of("building", {"7": school.code}))
+    IntegrationFactory.create(name="Old", building=building, active=False)
+
+    values = _filled(drop_students_not_in_file="on", building=building.pk)
+    saved = registrar.post(ADD, values, follow=True).content.decode()
+    told = _form(registrar, _change(_stored())).fields["drop_students_not_in_file"].help_text
+
+    assert "Charter imports students of Lincoln Elementary too" in saved
+    assert told.endswith("configured for the district. Charter imports students of Lincoln Elementary too")
+
+
+@pytest.mark.parametrize("field", sorted(set(LABELS) - {"options"}))
+def test_001_4_every_field_says_what_it_does(registrar: Client, field: str) -> None:
+    registrar.post(ADD, _filled())
+
+    assert _form(registrar, _change(_stored())).fields[field].help_text or field in SECRET_FIELDS
+
+
+def test_001_4_export_enabled_says_that_it_has_no_effect_yet(registrar: Client) -> None:
+    assert _form(registrar).fields["export_enabled"].help_text.startswith("No effect in this version")
+    assert b"This version sends none yet" in registrar.get("/admin/integrations/schoolconnection/").content
+
+
+def test_001_4_options_are_one_labelled_input_each(registrar: Client) -> None:
+    page = registrar.get(ADD).content.decode()
+
+    assert '<label for="id_options_aeries_page_size">Page size</label>' in page
+    assert 'name="options_aeries_page_size" id="id_options_aeries_page_size" value=""' in page
+    assert 'placeholder="500"' in page
+    assert '<option value="student_record">Student record</option>' in page
+    assert page.count('name="options_timeout_s"') == 1
+    assert 'name="options"' not in page
+
+
+def test_001_4_options_are_stored_typed_and_only_those_of_the_system(registrar: Client) -> None:
+    filled = {
+        "options_aeries_page_size": "200", "options_aeries_parent_codes": " 10, 11 ,", "options_timeout_s": "30.5",
+        "options_powerschool_page_size": "50", "options_powerschool_contacts": "none", "options_max_body_mb": "",
+    }  # fmt: skip
+
+    registrar.post(ADD, _filled(**filled))
+
+    assert _stored().options == {"page_size": 200, "parent_codes": ["10", "11"], "timeout_s": 30.5}
+    page = registrar.get(_change(_stored())).content.decode()
+    assert 'name="options_aeries_page_size" id="id_options_aeries_page_size" value="200"' in page
+    assert 'name="options_powerschool_page_size" id="id_options_powerschool_page_size" value=""' in page
+
+
+def test_001_4_option_that_does_not_fit_is_named_and_shown_again(registrar: Client) -> None:
+    response = registrar.post(ADD, _filled(options_aeries_page_size="many"))
+
+    told = response.context["adminform"].form.errors["options"]
+    assert told == ["The option page_size of Aeries must be a whole number from 1 to 5000."]
+    assert 'value="many"' in response.content.decode()
+
+
+def test_001_4_options_of_another_system_are_cleared_after_asking_only(registrar: Client) -> None:
+    registrar.post(ADD, _filled(options_aeries_page_size="200", options_timeout_s="9"))
+    stored = _stored()
+
+    asked = registrar.post(_change(stored), _filled("powerschool", token="", options_timeout_s="9"))
+    registrar.post(_change(stored), {"_waiting": asked.context["waiting"]})
+
+    assert asked.context["cleared"] == ["Token", "Options: Page size"]
+    assert _stored().options == {"timeout_s": 9}
+
+
+def test_001_4_options_are_told_in_words_to_who_may_only_look(looker: Client) -> None:
+    integration = IntegrationFactory.create(system="powerschool", options={"contacts": "none", "page_size": 50})
+
+    page = looker.get(_change(integration)).content.decode()
+
+    assert "Contacts: Nowhere; Page size: 50" in page
+    assert "options_powerschool_page_size" not in page
 
 
 def test_001_4_13_active_stands_on_existing_integrations_only(registrar: Client) -> None:
@@ -288,7 +409,7 @@ def test_001_4_15_system_cannot_change_once_it_has_a_run(registrar: Client) -> N
 
 @pytest.mark.parametrize(
     ("column", "first"),
-    [(1, "A"), (2, "B"), (3, "B"), (4, "B")],
+    [(0, "A"), (1, "B"), (2, "B"), (3, "B")],
     ids=["5_name", "6_system", "7_url", "8_active"],
 )
 def test_001_5_to_8_column_sorts(registrar: Client, column: int, first: str) -> None:
@@ -300,6 +421,26 @@ def test_001_5_to_8_column_sorts(registrar: Client, column: int, first: str) -> 
 
     assert ascending[0] == first
     assert descending == ascending[::-1]
+
+
+def test_001_7_url_is_shown_whole(registrar: Client) -> None:
+    url = "https://a-rather-long-name.district.example.org/aeries/api/v5"
+    IntegrationFactory.create(url=url)
+
+    assert f'<span class="console-anywhere">{url}</span>' in registrar.get(LIST).content.decode()
+
+
+def test_001_9_integration_that_has_run_is_made_inactive_instead_of_deleted(registrar: Client) -> None:
+    fresh = IntegrationFactory.create(name="Fresh")
+    used = SyncRunFactory.create().integration
+
+    assert f'href="{LIST}{fresh.pk}/delete/">Delete Fresh</a>' in registrar.get(_change(fresh)).content.decode()
+    page = registrar.get(_change(used)).content.decode()
+    assert f"{LIST}{used.pk}/delete/" not in page
+    assert "Delete selected" not in page
+    assert "It cannot be deleted, because its runs must stay on record." in page
+    assert registrar.post(f"{LIST}{used.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert b"delete_selected" not in registrar.get(LIST).content
 
 
 def test_001_9_pencil_leads_to_the_form_and_keeps_the_filter(registrar: Client) -> None:
@@ -352,6 +493,32 @@ def test_001_10_refresh_of_an_inactive_integration_says_why_not(registrar: Clien
 
     assert "Old is inactive" in response.content.decode()
     assert not SyncRun.objects.exists()
+
+
+def test_001_10_paused_schedule_stands_on_the_row_and_is_resumed_there(registrar: Client) -> None:
+    integration = IntegrationFactory.create(name="North", schedule_paused="Run 7 was undone.")
+    url = reverse("admin:integrations_integration_resume", args=[integration.pk])
+
+    listed = registrar.get(LIST).content.decode()
+    opened = registrar.get(_change(integration)).content.decode()
+    told = registrar.post(url, follow=True).content.decode()
+
+    assert "Scheduled imports are paused" in listed
+    assert f'formaction="{url}" aria-label="Resume scheduled imports of North"' in listed
+    assert f'action="{url}"' in opened
+    assert "Scheduled imports of North run again." in told
+    integration.refresh_from_db()
+    assert integration.schedule_paused == ""
+
+
+def test_001_10_who_may_not_run_sees_no_button(sign_in: Any) -> None:
+    IntegrationFactory.create(name="North", schedule_paused="Run 7 was undone.")
+
+    page = sign_in("Approve Held Runs").get(LIST).content.decode()
+
+    assert "Scheduled imports are paused" in page
+    assert "Resume scheduled imports" not in page
+    assert "Run the import of North" not in page
 
 
 def test_001_11_list_has_pages(registrar: Client) -> None:

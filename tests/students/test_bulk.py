@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from students import bulk
-from students.models import AcademicYear, Enrollment, School, Student
+from students.models import AcademicYear, Enrollment, Family, School, Student
 
 pytestmark = pytest.mark.django_db
 COLUMNS = ("id", "first_name", "last_name", "birth_date", "races", "name_key", "grade_level")
@@ -91,3 +91,41 @@ def test_constraints_hold_for_rows_in_bulk_too() -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         bulk.insert(Enrollment, columns, [(pk, school.pk, year.pk, 2, "3", "", True)])
     assert Enrollment.objects.count() == 1
+
+
+def test_among_finds_exactly_the_rows_of_the_values_with_one_parameter() -> None:
+    insert(len(TEXTS))
+    wanted = {"Ann", "O'Neil", "%s", "🙂", "not there"}
+    with CaptureQueriesContext(connection) as queries:
+        found = Student.objects.filter(first_name__among=wanted).order_by()
+        assert {student.first_name for student in found} == wanted - {"not there"}
+    assert len(queries) == 1
+    ids = [student.pk for student in found]
+    assert set(Student.objects.filter(pk__among=ids).values_list("pk", flat=True)) == set(ids)
+    assert not Student.objects.filter(pk__among=[]).exists()
+
+
+def test_an_update_sets_what_is_the_same_in_the_named_rows_only() -> None:
+    one, two, three = insert(3)
+    told = {"birth_date": dt.date(2016, 2, 29), "gender": "F"}
+    assert bulk.update(Student, ("first_name",), [(one, "Eva"), (three, "Ida")], same=told) == 2
+    found = {s.pk: (s.first_name, s.birth_date, s.gender) for s in Student.objects.all()}
+    assert found[one] == ("Eva", dt.date(2016, 2, 29), "F")
+    assert found[two] == (TEXTS[1], dt.date(2015, 2, 28), "")
+    assert found[three] == ("Ida", dt.date(2016, 2, 29), "F")
+
+
+def test_delete_takes_the_named_rows_only() -> None:
+    for name in ("2024-2025", "2025-2026", "2026-2027"):
+        year = int(name[:4])
+        AcademicYear.objects.create(name=name, starts=dt.date(year, 7, 1), ends=dt.date(year + 1, 6, 30))
+    gone = [("2024-2025", dt.date(2024, 7, 1)), ("2025-2026", dt.date(2000, 1, 1)), ("none", dt.date(2024, 7, 1))]
+    bulk.delete(AcademicYear, ("name", "starts"), gone)
+    assert set(AcademicYear.objects.values_list("name", flat=True)) == {"2025-2026", "2026-2027"}
+
+
+def test_insert_missing_adds_the_values_that_have_no_row() -> None:
+    kept = Family.objects.create(key="a")
+    bulk.insert_missing(Family, "key", ["a", "b", "c"])
+    assert set(Family.objects.values_list("key", flat=True)) == {"a", "b", "c"}
+    assert Family.objects.get(key="a") == kept

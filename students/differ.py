@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from .records import CONTACT_FIELDS, LINK_FIELDS, STUDENT_FIELDS, ContactRecord, StudentRecord
+from .records import CONTACT_FIELDS, LINK_FIELDS, STUDENT_PATHS, ContactRecord, StudentRecord
+from .state_ids import bare_state_id
 
 Fields = dict[str, list[Any]]
 Withheld = dict[str, list[Any]]
@@ -40,11 +41,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 def diff_student(
     ours: Mapping[str, Any], record: StudentRecord, *, policy: Policy, locked: frozenset[str] = frozenset()
 ) -> tuple[Fields, Withheld]:
-    """What the record changes in the student's own fields, and what it may not.
+    """What the record changes in the student's own fields and allergies, and what it may not.
 
-    ours: field → value as the model holds it, {} for a new student. locked: names of locked fields.
+    A state ID that only lacks leading zeros of ours is none. ours: field → value as the model holds it, allergies as
+    pairs, {} for a new student. locked: names of locked fields.
     """
-    return _diff(ours, record, STUDENT_FIELDS, entity="student", policy=policy, locked=locked)
+    return _diff(ours, record, STUDENT_PATHS, entity="student", policy=policy, locked=locked)
 
 
 def diff_contact(ours: Mapping[str, Any], record: ContactRecord, *, policy: Policy) -> tuple[Fields, Withheld]:
@@ -113,6 +115,8 @@ def _diff(
         before = plain(held, name)
         if theirs == before:
             continue
+        if name == "state_id" and _only_lost_zeros(before, theirs):
+            continue
         if _blank(theirs) and (name in NEVER_BLANK or f"{entity}.{name}" not in policy.clearing):
             continue
         if name in locked:
@@ -125,7 +129,9 @@ def _diff(
 
 
 def plain(value: Any, name: str) -> Any:
-    """A field's value as JSON holds it: dates as ISO text, races as a list, a blank text as ""."""
+    """A field's value as JSON holds it: dates as ISO text, races a list, allergies sorted pairs, a blank text ""."""
+    if name == "allergies":
+        return sorted(list(pair) for pair in value or ())
     if value is None:
         return None if name == "birth_date" else [] if name == "races" else ""
     if isinstance(value, dt.date):
@@ -133,6 +139,11 @@ def plain(value: Any, name: str) -> Any:
     if isinstance(value, tuple):
         return list(value)
     return value
+
+
+def _only_lost_zeros(before: str, theirs: str) -> bool:
+    """Whether their state ID is ours without some of its leading zeros."""
+    return len(theirs) < len(before) and bare_state_id(theirs) == bare_state_id(before)
 
 
 def _blank(value: Any) -> bool:

@@ -10,9 +10,9 @@ from django.db import models
 from django.utils.formats import date_format
 from django.utils.text import capfirst
 
-from students.codes import RACES
+from students.codes import ALLERGIES, RACES
 from students.models import Contact, Enrollment, Student, StudentContact
-from students.records import CONTACT_FIELDS, LINK_FIELDS, STUDENT_FIELDS
+from students.records import CONTACT_FIELDS, LINK_FIELDS, STUDENT_PATHS
 
 NOTHING = "(blank)"
 ENROLLMENT_FIELDS = ("grade_level", "entered", "left", "exit_reason", "primary")
@@ -23,6 +23,8 @@ def field_label(entity: str, name: str) -> str:
     """The label of a field. entity: student, contact (the person or the link) or enrollment."""
     if entity == "student" and name in WHOLE_LISTS:
         return WHOLE_LISTS[name]
+    if name == "allergies":
+        return "Allergies"
     return str(capfirst(_field(entity, name).verbose_name))
 
 
@@ -34,6 +36,8 @@ def value_label(entity: str, name: str, value: Any) -> str:
         return "yes" if value else "no"
     if name == "races":
         return ", ".join(RACES.get(code, code) for code in value)
+    if name == "allergies":
+        return ", ".join(allergy_label(*pair) for pair in value)
     if name == "exit_reason":
         return exit_label(value)
     if name.endswith("_phone"):
@@ -51,6 +55,14 @@ def phone_label(stored: str) -> str:
     return f"({found[1]}) {found[2]}-{found[3]}" if found else stored
 
 
+def allergy_label(allergy: str, note: str) -> str:
+    """One allergy in our word and the source's; the source's alone where it stands for none of ours."""
+    ours = ALLERGIES.get(allergy, allergy)
+    if not ours or not note or note.casefold() == ours.casefold():
+        return ours or f"“{note}”"
+    return f"{ours} (“{note}”)"
+
+
 def exit_label(stored: str) -> str:
     """Why a stay ended: a text as it is, a code of the SIS called what it is."""
     code = re.fullmatch(r"[A-Z0-9*#._-]{1,8}", stored)
@@ -59,14 +71,14 @@ def exit_label(stored: str) -> str:
 
 def lockable_fields() -> list[tuple[str, str]]:
     """(name, label) of everything of one student that can be locked."""
-    names = [*STUDENT_FIELDS, "family", *WHOLE_LISTS]
+    names = [*STUDENT_PATHS, "family", *WHOLE_LISTS]
     return [(name, field_label("student", name)) for name in names]
 
 
 def ownable_fields() -> list[tuple[str, list[tuple[str, str]]]]:
     """Groups of (``entity.field``, label) of everything a system can own."""
     groups = (
-        ("student", "Student", (*STUDENT_FIELDS, "family")),
+        ("student", "Student", (*STUDENT_PATHS, "family")),
         ("contact", "Contact", (*CONTACT_FIELDS, *LINK_FIELDS)),
         ("enrollment", "Enrollment", ENROLLMENT_FIELDS),
     )

@@ -2,6 +2,7 @@
 
 A field that the source did not send is ``UNSET`` and leaves our value alone; ``None`` is a blank the
 source sent on purpose. Codes are the source's own until ``mapping.translate`` has replaced them.
+``gc=False``: records are trees, and a district has so many that looking for cycles in them takes long.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from msgspec import UNSET, UnsetType
 Text = str | None | UnsetType
 """A text the source sent, a blank it sent (None), or nothing (UNSET)."""
 
+Allergy = tuple[str, str]
+"""One of our values, "" where no mapping knows the source's words; and those words, in full."""
+
 CURRENT, FUTURE, LEFT = "current", "future", "left"
 PRIMARY, ALTERNATE, UNLISTED = "primary", "alternate", "unlisted"
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """The few facts of one source record that decide between enrollments without decoding it.
 
     status: CURRENT, FUTURE (pre-enrolled) or LEFT. grade: the source's code. entered and left: dates
@@ -34,7 +38,7 @@ class Facts(msgspec.Struct, frozen=True):
     role: str = PRIMARY
 
 
-class ContactRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ContactRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One contact of one student, with the link between them.
 
     external_id is unique in the source; two students that carry the same one share the person.
@@ -63,7 +67,7 @@ class ContactRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     restricted: bool | UnsetType = UNSET
 
 
-class EnrollmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EnrollmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One enrollment as one school's feed tells it. school: the source's school code."""
 
     school: str
@@ -75,11 +79,12 @@ class EnrollmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     role: str = PRIMARY
 
 
-class Household(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Household(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a Family Identifier may compare. Each is blank when the source does not tell it.
 
     family_key: the source's own family number ("" and "0" are none). home_address: one line of street,
-    city, state and postal code.
+    city, state and postal code. told: False where the source says nothing of the household this time, so
+    that the family stays as it is.
     """
 
     family_key: str = ""
@@ -87,14 +92,16 @@ class Household(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     head_last_name: str = ""
     head_home_phone: str = ""
     home_address: str = ""
+    told: bool = True
 
 
-class StudentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StudentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """All that one source record says of one student.
 
     external_id: the source's stable student id. birth_date: a date, no time zone. races: ordered codes,
     empty when none is stated. contacts: ordered by priority, UNSET when the source was not asked for
-    contacts. enrollment: this school's.
+    contacts. allergies: the source's words, once translated each with our value; UNSET when the source was not
+    asked for them. enrollment: this school's.
     """
 
     external_id: str
@@ -129,7 +136,7 @@ class StudentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     mailing_postal_code: Text = UNSET
     pin: Text = UNSET
     contacts: tuple[ContactRecord, ...] | UnsetType = UNSET
-    allergies: tuple[str, ...] | UnsetType = UNSET
+    allergies: tuple[str | Allergy, ...] | UnsetType = UNSET
 
 
 CONTACT_FIELDS = (
@@ -144,3 +151,5 @@ STUDENT_FIELDS = (
     "residence_line2", "residence_city", "residence_state", "residence_postal_code", "mailing_line1",
     "mailing_line2", "mailing_city", "mailing_state", "mailing_postal_code", "pin",
 )  # fmt: skip
+STUDENT_PATHS = (*STUDENT_FIELDS, "allergies")
+"""What is compared of a student: the own fields, and the allergies as one list."""

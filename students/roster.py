@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models import F, Prefetch
 from django.db.models.functions import Collate
 
-from students.models import Enrollment, Student, StudentContact
+from students.models import Enrollment, Student, StudentAllergy, StudentContact
 
 CHUNK = 500
 TEXTS = (
@@ -38,8 +38,8 @@ def roster(*, former: bool = False) -> Iterator[Row]:
     """The students as dicts, ordered by local id, state id, birth date, last name, first name.
 
     Current students; with former also those who left. What is missing or blank is None; dates are ISO
-    texts; races keep the family's order; enrollments (ended ones too, told by ``left``) and contacts are
-    ordered by their own values from the first on; family is the lowest local id, compared as text, among
+    texts; races keep the family's order; enrollments (ended ones too, told by ``left``), contacts and allergies
+    are ordered by their own values from the first on; family is the lowest local id, compared as text, among
     the family's current members. Statements grow with chunks of students, memory does not grow.
     """
     for _, same in groupby(_in_order(former=former), key=lambda row: [row[key] for key in ORDER]):
@@ -50,7 +50,7 @@ def roster(*, former: bool = False) -> Iterator[Row]:
 def as_cells(row: Row) -> dict[str, str]:
     """A row for a table: one text a column, None as "", safe to open in a spreadsheet.
 
-    Races are joined by ``;``. Enrollments and contacts are ``key=value`` pairs joined by ``;``, items joined
+    Races are joined by ``;``. Enrollments, contacts and allergies are ``key=value`` pairs joined by ``;``, items joined
     by `` | ``, missing values left out, true and false as yes and no. A text that a spreadsheet would take
     for a formula gets an apostrophe before it.
     """
@@ -78,6 +78,7 @@ def _rows(keys: Sequence[int]) -> Iterator[Row]:
     found = Student.objects.prefetch_related(
         Prefetch("enrollments", Enrollment.objects.select_related("school", "academic_year").order_by()),
         Prefetch("contact_links", StudentContact.objects.select_related("contact").order_by()),
+        Prefetch("allergies", StudentAllergy.objects.order_by()),
     ).in_bulk(keys)
     students = [found[key] for key in keys if key in found]
     families = _families({student.family_id for student in students if student.family_id is not None})
@@ -104,7 +105,7 @@ def _row(student: Student, family: str | None) -> Row:
         "status": student.status,
         "enrollments": _sorted(_enrollment(one) for one in student.enrollments.all()),
         "contacts": _sorted(_contact(one) for one in student.contact_links.all()),
-        "allergies": [],
+        "allergies": _sorted(_allergy(one) for one in student.allergies.all()),
     }
 
 
@@ -117,6 +118,10 @@ def _enrollment(one: Enrollment) -> Row:
         "left": _value(one.left),
         "primary": one.primary,
     }
+
+
+def _allergy(one: StudentAllergy) -> Row:
+    return {"allergy": _value(one.allergy), "note": _value(one.note)}
 
 
 def _contact(link: StudentContact) -> Row:

@@ -1,7 +1,8 @@
 """Integrations, their runs, and what every run saw and changed."""
 
-from .identity import ExternalIdentity, KeepEnrolled, NotTheSame, SourceRecord, UnmappedCode
+from .identity import ExternalIdentity, KeepEnrolled, MatchDecision, SourceRecord, UnmappedCode
 from .integration import Integration, SchoolConnection
+from .job import ScheduledJob, SchedulePause
 from .run import Change, RecordIssue, RunPage, SyncRun
 
 __all__ = [
@@ -9,9 +10,11 @@ __all__ = [
     "ExternalIdentity",
     "Integration",
     "KeepEnrolled",
-    "NotTheSame",
+    "MatchDecision",
     "RecordIssue",
     "RunPage",
+    "ScheduledJob",
+    "SchedulePause",
     "SchoolConnection",
     "SourceRecord",
     "SyncRun",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from students.models import Contact, School, Student
 
@@ -12,13 +13,18 @@ from .integration import Integration
 
 
 class ExternalIdentity(models.Model):
-    """The id one integration uses for one of our students or contacts."""
+    """The id one integration uses for one of our students or contacts.
+
+    silent: the student has another id in the same integration, since two records were merged, and that one
+    speaks for the student.
+    """
 
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="identities")
     entity = models.CharField(max_length=8, default="student")
     external_id = models.CharField(max_length=64)
     student = models.ForeignKey(Student, null=True, on_delete=models.CASCADE, related_name="identities")
     contact = models.ForeignKey(Contact, null=True, on_delete=models.CASCADE, related_name="identities")
+    silent = models.BooleanField("speaks no more", default=False, db_default=False)
 
     class Meta:
         verbose_name_plural = "external identities"
@@ -32,6 +38,7 @@ class ExternalIdentity(models.Model):
                 name="an_identity_has_one_owner",
             ),
         ]
+        indexes = [models.Index(fields=["integration"], condition=Q(silent=True), name="silent_identity")]
 
     def __str__(self) -> str:
         return f"{self.external_id} in {self.integration}"
@@ -105,16 +112,29 @@ class KeepEnrolled(models.Model):
         return f"{self.student} stays at {self.school}: {self.reason}"
 
 
-class NotTheSame(models.Model):
-    """A person's word that a record of an integration is not a certain student of ours."""
+class MatchDecision(models.Model):
+    """A person's word on whose record a record of an integration is.
+
+    student: whom it is, or is not; None when it is somebody new, whoever looks the same. issue: where the record
+    stood, with what it said. given_up: the student's older ids in the system, which Link has taken away.
+    """
+
+    class Kind(models.TextChoices):
+        LINK = "link", "Link"
+        NEW = "new", "New"
+        NOT_THE_SAME = "not_the_same", "Not the same"
 
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="+")
-    external_id = models.CharField(max_length=64)
-    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="+")
+    external_id = models.CharField("SIS ID", max_length=64)
+    kind = models.CharField("decision", max_length=12, choices=Kind, default=Kind.NOT_THE_SAME)
+    student = models.ForeignKey(Student, null=True, on_delete=models.CASCADE, related_name="+")
+    issue = models.ForeignKey("integrations.RecordIssue", null=True, on_delete=models.SET_NULL, related_name="+")
+    given_up = models.JSONField(default=list)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
-    created = models.DateTimeField(auto_now_add=True)
+    created = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        ordering = ["-id"]
         verbose_name_plural = "decided matches"
         constraints = [
             models.UniqueConstraint(
@@ -123,4 +143,4 @@ class NotTheSame(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.external_id} is not {self.student}"
+        return f"{self.external_id}: {self.get_kind_display()}"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from integrations.connectors.registry import SYSTEMS
+from integrations.secret_url import is_masked, split_url
 from integrations.secrets import EncryptedTextField
+from integrations.system_fields import FIELDS
 from mapping.models import DataEntityMapping
-from students.models import School
+from students.models import AcademicYear, School
 
-SECRET_FIELDS = ("token", "consumer_token", "consumer_secret", "user_token", "user_secret")
+SECRET_FIELDS = ("token", "consumer_token", "consumer_secret", "user_token", "user_secret", "url_secret")
 MAPPING_FIELDS = (
     "academic_year",
     "building",
@@ -57,6 +62,7 @@ class Integration(models.Model):
         choices=[(key, label) for key, (label, _) in SYSTEMS.items()],
     )
     url = models.CharField("Url", max_length=400)
+    url_secret = EncryptedTextField(blank=True, default="", editable=False)
     token = EncryptedTextField(blank=True, default="")
     consumer_token = EncryptedTextField(blank=True, default="")
     consumer_secret = EncryptedTextField(blank=True, default="")
@@ -74,6 +80,10 @@ class Integration(models.Model):
     relationship = _mapping("Relationship", "relationship")
     allergy = _mapping("Allergy", "allergy")
 
+    year = models.ForeignKey(
+        AcademicYear, verbose_name="academic year imported", null=True, blank=True, on_delete=models.PROTECT,
+        related_name="+",
+    )  # fmt: skip
     family_identifier = models.JSONField(default=list, blank=True)
     primary_enrollment_codes = models.CharField(max_length=200, blank=True)
     alternate_enrollment_codes = models.CharField(max_length=200, blank=True)
@@ -89,6 +99,11 @@ class Integration(models.Model):
         "hold above percent", default=5, validators=[MinValueValidator(1), MaxValueValidator(100)]
     )
     guard_count = models.PositiveIntegerField("and above students", default=10)
+    rollover_percent = models.PositiveSmallIntegerField(
+        "hold a rollover above percent", default=60, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    rollover_count = models.PositiveIntegerField("and above students at a rollover", default=50)
+    rollover_until = models.DateField("rollover limits until", null=True, blank=True)
     error_owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -115,6 +130,10 @@ class Integration(models.Model):
                 condition=models.Q(guard_percent__gte=1, guard_percent__lte=100),
                 name="guard_percent_is_a_percentage",
             ),
+            models.CheckConstraint(
+                condition=models.Q(rollover_percent__gte=1, rollover_percent__lte=100),
+                name="rollover_percent_is_a_percentage",
+            ),
         ]
         permissions = [
             ("run_import", "Can run an import"),
@@ -123,6 +142,35 @@ class Integration(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store it; where the Url carries the secret, in two halves: see ``integrations.secret_url``."""
+        self.hide_url_secret()
+        fields = kwargs.get("update_fields")
+        if fields is not None and "url" in fields:
+            kwargs["update_fields"] = {*fields, "url_secret"}
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        """Refuses a Url whose hidden part is not stored with it, so that no secret goes to another address."""
+        super().clean()
+        if is_masked(self.url) and not self._keeps_url_secret():
+            raise ValidationError(
+                {"url": "Enter the whole Url: the part shown as … is only kept while the rest stays the same."}
+            )
+
+    def hide_url_secret(self) -> None:
+        """Split a Url that carries the secret; the readable half alone keeps what is stored."""
+        if self.system not in FIELDS or not FIELDS[self.system].url_is_secret:
+            self.url_secret = ""
+        elif not is_masked(self.url):
+            self.url, self.url_secret = split_url(self.url)
+
+    def _keeps_url_secret(self) -> bool:
+        rules = FIELDS.get(self.system)
+        if self.pk is None or rules is None or not rules.url_is_secret or not self.url_secret:
+            return False
+        return Integration.objects.filter(pk=self.pk, url=self.url.strip()).exists()
 
     @property
     def resting(self) -> bool:

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from students.models import Student
+from students.models import AcademicYear, Student
 
 from .integration import Integration
 
@@ -32,6 +32,8 @@ class Status(models.TextChoices):
 
 OPEN = (Status.QUEUED, Status.FETCHING, Status.APPLYING)
 APPLIED = (Status.COMPLETE, Status.COMPLETE_WITH_ISSUES, Status.PARTIAL)
+REVIEWED = ("possible_match", "identity_conflict", "possible_duplicate", "duplicate_in_source")
+"""Issues in which a person has to say whose record it is."""
 
 
 class SyncRunQuerySet(models.QuerySet["SyncRun"]):
@@ -52,6 +54,8 @@ class SyncRun(models.Model):
     counts: the wire counts. certificate: what proves the snapshot complete, per school. guard: limits and
     reasons for holding. checkpoint: where to go on after a kill. rules_hash: everything in settings and
     mappings that can change the result. not_before: a run given back to the queue waits until then.
+    ask_first: the plan waits for the person who asked for it, however small it is. year: the academic year it
+    imports, None for what imports no enrollments and as long as the run has not begun.
     """
 
     class Kind(models.TextChoices):
@@ -82,7 +86,11 @@ class SyncRun(models.Model):
     )
     undoes = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by")
     status = models.CharField(max_length=24, choices=Status, default=Status.QUEUED)
+    year = models.ForeignKey(
+        AcademicYear, verbose_name="academic year", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     dry_run = models.BooleanField(default=False)
+    ask_first = models.BooleanField(default=False)
     scope_schools = models.JSONField("only these schools", default=list, blank=True)
     scope_students = models.JSONField("only these students", default=list, blank=True)
     counts = models.JSONField(default=dict, blank=True)
@@ -174,6 +182,7 @@ class Change(models.Model):
         REOPEN = "reopen", "Returned"
         LEFT = "left", "Left, says the SIS"
         DROP = "drop", "Dropped: not in file"
+        ENDED = "ended", "Year ended"
         DELETE = "delete", "Removed by undo"
 
     class Status(models.TextChoices):
@@ -226,7 +235,9 @@ class RecordIssue(models.Model):
     """One problem of one record in one run, with what to do about it.
 
     severity ``error``: the record was not taken; ``warning``: one field was left as it was; ``run``: the
-    run as a whole. schools: our school codes. candidate: the student the record may be.
+    run as a whole. schools: our school codes. candidate: the student the record may be. facts, where a person has
+    to say whose record it is: ``records``, what each says in our codes, and ``others``, external ids of records it
+    looks like.
     """
 
     class Severity(models.TextChoices):
@@ -248,6 +259,7 @@ class RecordIssue(models.Model):
     )
     message = models.TextField()
     remedy = models.TextField(blank=True)
+    facts = models.JSONField(default=dict, blank=True)
     resolved = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -255,6 +267,7 @@ class RecordIssue(models.Model):
         indexes = [
             models.Index(fields=["run", "code"], name="issue_code_of_run"),
             models.Index(fields=["run", "severity", "external_id"], name="issue_record_of_run"),
+            models.Index(fields=["external_id"], condition=Q(resolved=None, code__in=REVIEWED), name="issue_to_review"),
         ]
 
     def __str__(self) -> str:

@@ -2,7 +2,10 @@
 
 from .contacts import Contact, StudentContact
 from .enrollment import Enrollment
+from .health import StudentAllergy
+from .merges import NotDuplicate, StudentMerge
 from .ownership import FieldLock, FieldOwnership, SchoolScope
+from .photos import StudentPhoto
 from .schools import AcademicYear, School
 from .students import Family, Student
 
@@ -13,8 +16,12 @@ __all__ = [
     "Family",
     "FieldLock",
     "FieldOwnership",
+    "NotDuplicate",
     "School",
     "SchoolScope",
     "Student",
+    "StudentAllergy",
     "StudentContact",
+    "StudentMerge",
+    "StudentPhoto",
 ]

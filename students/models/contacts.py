@@ -38,7 +38,10 @@ class Contact(models.Model):
 
 
 class StudentContact(models.Model):
-    """The link between a student and a contact."""
+    """The link between a student and a contact.
+
+    kept: it came with a merged record of the child whose id no longer speaks, so no import takes it away.
+    """
 
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="contact_links")
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="student_links")
@@ -48,6 +51,7 @@ class StudentContact(models.Model):
     emergency = models.BooleanField("emergency contact", default=False)
     receives_mail = models.BooleanField("gets mail", default=False)
     restricted = models.BooleanField(default=False, help_text="Must not be given the child or the records")
+    kept = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
         ordering = ["order", "id"]

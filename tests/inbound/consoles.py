@@ -24,6 +24,7 @@ LEFT_OUT = {
     "students_enrollment": {"id", "student_id", "school_id", "academic_year_id"},
     "students_contact": {"id"},
     "students_studentcontact": {"id", "student_id", "contact_id"},
+    "students_studentallergy": {"id", "student_id"},
     "students_studentphoto": {"id", "student_id", "image", "received"},
     "integrations_sourcerecord": {"id", "missing_since"},
 }
@@ -37,6 +38,8 @@ SHOWN = {
     "students_studentcontact": "SELECT p.local_id, i.external_id, {columns} FROM students_studentcontact t "
     "JOIN students_student p ON p.id = t.student_id "
     "LEFT JOIN integrations_externalidentity i ON i.contact_id = t.contact_id",
+    "students_studentallergy": "SELECT p.local_id, {columns} FROM students_studentallergy t "
+    "JOIN students_student p ON p.id = t.student_id",
     "students_studentphoto": "SELECT p.local_id, {columns} FROM students_studentphoto t "
     "JOIN students_student p ON p.id = t.student_id",
     "integrations_sourcerecord": "SELECT {columns} FROM integrations_sourcerecord t",

@@ -7,10 +7,10 @@ from typing import Any
 from django.db import models
 
 from integrations.models import ExternalIdentity
-from students.models import Contact, Enrollment, Family, Student, StudentContact
+from students.models import Contact, Enrollment, Family, Student, StudentAllergy, StudentContact
 
 TABLES: tuple[type[models.Model], ...] = (
-    Student, Enrollment, Contact, StudentContact, Family, ExternalIdentity,
+    Student, Enrollment, Contact, StudentContact, StudentAllergy, Family, ExternalIdentity,
 )  # fmt: skip
 
 

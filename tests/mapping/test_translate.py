@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from mapping.translate import Table, Unmapped, translate
+from mapping.translate import LONGEST_NOTE, Table, Unmapped, translate
+from students.codes import NOT_STATED
 from students.records import FUTURE, LEFT, ContactRecord, EnrollmentRecord, StudentRecord
 
 TABLES = {
@@ -92,6 +93,36 @@ def test_what_was_not_sent_stays_unsent() -> None:
 def test_case_counts_only_where_it_tells_codes_apart() -> None:
     table = Table({"a": "1", "A": "2", "Bee": "3", " C ": "4"})
     assert [table.get(code) for code in ("a", "A", "BEE", " bee ", "c", "d")] == ["1", "2", "3", "3", "4", None]
+
+
+ALLERGIES = {**TABLES, "allergy": Table({"Peanut": "peanuts", "nuts": "peanuts", "none": NOT_STATED})}
+
+
+def test_an_unknown_allergy_stays_in_its_own_words_beside_those_that_are_known() -> None:
+    berry = "a berry from the valley, " * 8 + "eaten in June"
+    found, unmapped = translate(a_record(allergies=("peanut", berry, "Nuts")), ALLERGIES, school="x")
+    assert found.allergies == (("", berry), ("peanuts", "Nuts"), ("peanuts", "peanut"))
+    assert unmapped == [Unmapped("allergy", berry, "allergies")]
+    assert translate(found, ALLERGIES, school="x") == (found, unmapped)
+
+
+def test_an_allergy_that_a_person_mapped_to_nothing_is_none() -> None:
+    assert translate(a_record(allergies=("None", " ")), ALLERGIES, school="x")[0].allergies == ()
+
+
+def test_allergies_without_a_mapping_keep_their_words_and_nobody_is_asked_for_a_value() -> None:
+    found, unmapped = translate(a_record(allergies=("Peanut",)), TABLES, school="x")
+    assert (found.allergies, unmapped) == ((("", "Peanut"),), [])
+
+
+def test_no_word_is_lost_of_an_allergy_that_no_note_can_hold() -> None:
+    words = " ".join(f"wörd{number}" for number in range(900))
+    found, unmapped = translate(a_record(allergies=(words,)), ALLERGIES, school="x")
+    assert isinstance(found.allergies, tuple)
+    notes = [note for _, note in found.allergies]
+    assert sorted(" ".join(notes).split()) == sorted(words.split())
+    assert max(len(note.encode()) for note in notes) <= LONGEST_NOTE
+    assert [one.code for one in unmapped] == [words]
 
 
 @given(st.dictionaries(st.text(max_size=5), st.sampled_from("xyz"), max_size=6), st.text(max_size=6))

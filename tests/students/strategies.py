@@ -12,7 +12,7 @@ from students.differ import plain
 from students.records import (
     CONTACT_FIELDS,
     LINK_FIELDS,
-    STUDENT_FIELDS,
+    STUDENT_PATHS,
     ContactRecord,
     EnrollmentRecord,
     StudentRecord,
@@ -23,18 +23,28 @@ sent_words = st.one_of(st.just(UNSET), st.none(), words)
 days = st.dates(dt.date(2010, 1, 1), dt.date(2027, 6, 30))
 codes = st.lists(st.sampled_from(["white", "black", "asian"]), unique=True, max_size=3)
 
+allergies = st.lists(
+    st.tuples(st.sampled_from(["", "peanuts", "latex"]), st.sampled_from(["Peanut", "É 1", "a'b"])),
+    unique=True,
+    max_size=3,
+)
+
 
 def _sent(name: str) -> st.SearchStrategy[Any]:
     if name == "birth_date":
         return st.one_of(st.just(UNSET), st.none(), days)
     if name == "races":
         return st.one_of(st.just(UNSET), codes.map(tuple))
+    if name == "allergies":
+        return st.one_of(st.just(UNSET), allergies.map(tuple))
     return sent_words
 
 
 def _held(name: str) -> st.SearchStrategy[Any]:
     if name == "birth_date":
         return st.one_of(st.none(), days)
+    if name == "allergies":
+        return st.one_of(allergies, allergies.map(tuple))
     return codes if name == "races" else words
 
 
@@ -44,11 +54,11 @@ def _link(name: str) -> st.SearchStrategy[Any]:
     return words if name == "relationship" else st.booleans()
 
 
-students = st.fixed_dictionaries({name: _sent(name) for name in STUDENT_FIELDS}).map(
+students = st.fixed_dictionaries({name: _sent(name) for name in STUDENT_PATHS}).map(
     lambda values: StudentRecord(external_id="1", enrollment=EnrollmentRecord(school="110", grade_level="3"), **values)
 )
 """A StudentRecord with every field sent, blank or not sent."""
-held_students = st.fixed_dictionaries({name: _held(name) for name in STUDENT_FIELDS})
+held_students = st.fixed_dictionaries({name: _held(name) for name in STUDENT_PATHS})
 """Field → value, as the model holds a student."""
 
 

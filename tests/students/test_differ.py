@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
@@ -14,7 +15,7 @@ from students.differ import diff_student as diff
 from students.records import (
     CONTACT_FIELDS,
     LINK_FIELDS,
-    STUDENT_FIELDS,
+    STUDENT_PATHS,
     ContactRecord,
     EnrollmentRecord,
     StudentRecord,
@@ -22,7 +23,7 @@ from students.records import (
 
 from .strategies import as_held, contact_lists, contacts, held_links, held_students, students
 
-CLEARING = Policy(clearing=frozenset(f"student.{name}" for name in STUDENT_FIELDS))
+CLEARING = Policy(clearing=frozenset(f"student.{name}" for name in STUDENT_PATHS))
 
 
 def a_record(**values: Any) -> StudentRecord:
@@ -33,7 +34,7 @@ def a_record(**values: Any) -> StudentRecord:
 def expected(ours: dict[str, Any], record: StudentRecord, policy: Policy) -> dict[str, Any]:
     """What we should hold afterwards, spelled out field by field."""
     after = {}
-    for name in STUDENT_FIELDS:
+    for name in STUDENT_PATHS:
         before, sent = plain(ours.get(name), name), getattr(record, name)
         blank = sent is UNSET or plain(sent, name) in ("", None, [])
         keeps = name in NEVER_BLANK or f"student.{name}" not in policy.clearing
@@ -42,7 +43,7 @@ def expected(ours: dict[str, Any], record: StudentRecord, policy: Policy) -> dic
 
 
 def applied(ours: dict[str, Any], fields: dict[str, list[Any]]) -> dict[str, Any]:
-    return apply_fields({name: plain(ours.get(name), name) for name in STUDENT_FIELDS}, fields)
+    return apply_fields({name: plain(ours.get(name), name) for name in STUDENT_PATHS}, fields)
 
 
 @given(held_students, students, st.sampled_from([Policy(), CLEARING]))
@@ -67,7 +68,7 @@ def test_a_second_difference_is_empty_after_the_first_was_applied(
 
 @given(students)
 def test_a_record_differs_from_itself_in_nothing(record: StudentRecord) -> None:
-    assert diff(as_held(record, STUDENT_FIELDS), record, policy=CLEARING) == ({}, {})
+    assert diff(as_held(record, STUDENT_PATHS), record, policy=CLEARING) == ({}, {})
 
 
 @given(held_students, students)
@@ -78,7 +79,7 @@ def test_a_difference_taken_back_gives_what_was_there(ours: dict[str, Any], reco
     assert apply_fields(after, back) == applied(ours, {})
 
 
-@given(held_students, students, st.sets(st.sampled_from(STUDENT_FIELDS)), st.sets(st.sampled_from(STUDENT_FIELDS)))
+@given(held_students, students, st.sets(st.sampled_from(STUDENT_PATHS)), st.sets(st.sampled_from(STUDENT_PATHS)))
 def test_locked_and_foreign_fields_are_told_and_never_written(
     ours: dict[str, Any], record: StudentRecord, locked: set[str], foreign: set[str]
 ) -> None:
@@ -146,3 +147,40 @@ def test_what_the_source_does_not_send_is_left_alone() -> None:
 def test_races_in_another_order_are_a_difference() -> None:
     fields, _ = diff({"races": ["white", "black"]}, a_record(races=("black", "white")), policy=Policy())
     assert fields == {"races": [["white", "black"], ["black", "white"]]}
+
+
+def test_allergies_in_another_order_are_no_difference() -> None:
+    ours = {"allergies": [["peanuts", "Peanut"], ["", "berry"]]}
+    record = a_record(allergies=(("", "berry"), ("peanuts", "Peanut")))
+    assert diff(ours, record, policy=CLEARING) == ({}, {})
+
+
+def test_no_allergies_keep_ours_unless_the_field_is_cleared_by_blanks() -> None:
+    ours = {"allergies": [["peanuts", "Peanut"]]}
+    assert diff(ours, a_record(allergies=()), policy=Policy()) == ({}, {})
+    fields, _ = diff(ours, a_record(allergies=()), policy=Policy(clearing=frozenset({"student.allergies"})))
+    assert fields == {"allergies": [[["peanuts", "Peanut"]], []]}
+
+
+def test_another_list_of_allergies_replaces_the_whole() -> None:
+    ours = {"allergies": (("", "berry"), ("peanuts", "Peanut"))}
+    record = a_record(allergies=(("latex", "LATEX"), ("peanuts", "Peanut")))
+    fields, _ = diff(ours, record, policy=Policy())
+    assert fields == {
+        "allergies": [[["", "berry"], ["peanuts", "Peanut"]], [["latex", "LATEX"], ["peanuts", "Peanut"]]]
+    }
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "after"),
+    [
+        ("0123", "123", None),
+        ("123", "0123", "0123"),
+        ("0123", "0124", "0124"),
+        ("0123", "1230", "1230"),
+        ("", "1", "1"),
+    ],
+)
+def test_a_state_id_that_only_lost_zeros_keeps_ours(ours: str, theirs: str, after: str | None) -> None:
+    fields, _ = diff({"state_id": ours}, a_record(state_id=theirs), policy=Policy())
+    assert fields == ({} if after is None else {"state_id": [ours, after]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from students.labels import exit_label, phone_label
+from students.labels import allergy_label, exit_label, lockable_fields, ownable_fields, phone_label, value_label
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,23 @@ def test_any_other_number_is_told_as_it_is_stored(stored: str) -> None:
 )
 def test_code_of_the_sis_is_called_what_it_is(stored: str, told: str) -> None:
     assert exit_label(stored) == told
+
+
+@pytest.mark.parametrize(
+    ("allergy", "note", "told"),
+    [
+        ("peanuts", "PN", "Peanuts (“PN”)"),
+        ("peanuts", "PEANUTS", "Peanuts"),
+        ("peanuts", "", "Peanuts"),
+        ("", "dragon fruit", "“dragon fruit”"),
+    ],
+)
+def test_allergy_is_told_in_our_word_and_in_the_words_of_the_source(allergy: str, note: str, told: str) -> None:
+    assert allergy_label(allergy, note) == told
+
+
+def test_allergies_are_told_in_one_line_and_can_be_locked_and_owned() -> None:
+    assert value_label("student", "allergies", [["latex", ""], ["", "kiwi"]]) == "Latex, “kiwi”"
+    assert value_label("student", "allergies", []) == "(blank)"
+    assert ("allergies", "Allergies") in lockable_fields()
+    assert ("student.allergies", "Allergies") in dict(ownable_fields())["Student"]

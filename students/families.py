@@ -47,6 +47,8 @@ def family_key(household: Household, chosen: Sequence[str], *, namespace: str = 
 
 def same_name(text: str) -> str:
     """A name in a form that is equal for the same name: letters and digits only, no accents, lower case."""
+    if text.isascii() and text.isalnum():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text).casefold()
     return "".join(ch for ch in plain if ch.isalnum())
 

@@ -15,7 +15,10 @@ NOT_IN_FILE = "not in file"
 
 
 class Stay(msgspec.Struct, frozen=True, kw_only=True):
-    """One enrollment we hold. school: our code; year: the academic year's name; left None is current."""
+    """One enrollment we hold. school: our code; year: the academic year's name; left None is current.
+
+    year_ends: the last day of its academic year, None where it does not matter.
+    """
 
     id: int
     school: str
@@ -26,6 +29,7 @@ class Stay(msgspec.Struct, frozen=True, kw_only=True):
     left: dt.date | None
     exit_reason: str
     primary: bool
+    year_ends: dt.date | None = None
 
     @property
     def path(self) -> str:
@@ -34,11 +38,15 @@ class Stay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Year(msgspec.Struct, frozen=True, kw_only=True):
-    """The academic year a run imports: its name and days."""
+    """The academic year a run imports: its name and days.
+
+    since: the first day that belongs to it although it is holiday, None for ``starts``.
+    """
 
     name: str
     starts: dt.date
     ends: dt.date
+    since: dt.date | None = None
 
 
 Fields = dict[str, list[Any]]
@@ -66,7 +74,8 @@ def choose_primary(candidates: Mapping[str, tuple[str, dt.date | None]]) -> str 
 def enroll(stays: Sequence[Stay], record: EnrollmentRecord, *, year: Year, primary: bool) -> tuple[Fields, bool]:
     """What makes the student currently enrolled as the record says, and whether that reopens a stay.
 
-    record: in our codes, status CURRENT. A stay of an earlier year ends with the reason "year ended".
+    record: in our codes, status CURRENT. A stay of an earlier year ends with the reason "year ended"; one of a
+    later year is left as it is.
     """
     fields: Fields = {}
     open_stay = current(stays, record.school)
@@ -77,7 +86,9 @@ def enroll(stays: Sequence[Stay], record: EnrollmentRecord, *, year: Year, prima
         _set(fields, open_stay, "primary", open_stay.primary, primary)
         return fields, False
     if open_stay is not None:
-        fields |= end(open_stay, on=year.starts - dt.timedelta(days=1), reason=YEAR_ENDED)
+        if ahead(open_stay, year):
+            return fields, False
+        fields |= end_with_year(open_stay, year=year)
     earlier = [stay for stay in stays if stay.school == record.school and stay.year == year.name]
     last = max(earlier, key=lambda stay: stay.stint, default=None)
     if last is not None and (record.entered is None or last.left is None or record.entered <= last.left):
@@ -111,14 +122,36 @@ def end(stay: Stay, *, on: dt.date, reason: str) -> Fields:
     return fields
 
 
-def leave(stays: Sequence[Stay], record: EnrollmentRecord, *, today: dt.date) -> Fields:
+def outlived(stay: Stay, year: Year) -> bool:
+    """Whether a stay is current although it belongs to a year before this one."""
+    return stay.left is None and stay.year != year.name and not ahead(stay, year)
+
+
+def ahead(stay: Stay, year: Year) -> bool:
+    """Whether a stay belongs to a year after this one."""
+    return stay.year != year.name and stay.year_ends is not None and stay.year_ends > year.ends
+
+
+def end_with_year(stay: Stay, *, year: Year, told: dt.date | None = None) -> Fields:
+    """What ends a stay of an earlier year: "year ended", on that year's last day.
+
+    year: the one that follows. told: a day on which the student had left before the year was over.
+    """
+    last = min(stay.year_ends or dt.date.max, year.starts - dt.timedelta(days=1))
+    return end(stay, on=min(told or last, last), reason=YEAR_ENDED)
+
+
+def leave(stays: Sequence[Stay], record: EnrollmentRecord, *, today: dt.date, year: Year | None = None) -> Fields:
     """What ends the stay a record with status LEFT speaks of; {} when there is none to end.
 
-    The system's leave date counts once it has come, else today.
+    The system's leave date counts once it has come, else today. year: the one imported; a stay of an earlier one
+    ends with its year, one of a later year not at all.
     """
     stay = current(stays, record.school)
-    if stay is None or record.status != LEFT:
+    if stay is None or record.status != LEFT or (year is not None and ahead(stay, year)):
         return {}
+    if year is not None and outlived(stay, year):
+        return end_with_year(stay, year=year, told=record.left)
     day = record.left if record.left and record.left <= today else today
     return end(stay, on=day, reason=record.exit_reason or "left")
 

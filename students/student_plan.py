@@ -25,17 +25,23 @@ class Spoken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """The student as we hold the student; links: external id of the contact → link fields."""
+    """The student as we hold the student; links: external id of the contact → link fields.
+
+    kept: contacts whose link stays although the source does not list them.
+    """
 
     values: Mapping[str, Any]
     family: str | None = None
     stays: Sequence[Stay] = ()
     links: Mapping[str, Mapping[str, Any]] = {}
     locked: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
 
 
 class StudentPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """kind: create, update, reopen or left. main: the school whose record speaks for the child, or None."""
+    """kind: create, update, reopen, left, or ended when only stays of earlier years end. main: the school whose
+    record speaks for the child, or None.
+    """
 
     kind: str
     fields: Fields
@@ -86,20 +92,27 @@ def plan_student(
         _offer(path, pair, fields, withheld, held=held, policy=policy)
     if known is not None and not fields and not withheld:
         return None
-    changed = _kind(held.stays, fields) if claims else "left"
+    changed = _kind(held.stays, fields) if claims else _ending_kind(held.stays, fields, year)
     kind = "create" if known is None else changed
     return StudentPlan(kind=kind, fields=fields, withheld=withheld, main=main)
 
 
-def end_stays(stays: Sequence[Stay], endings: Mapping[str, tuple[dt.date, str]]) -> tuple[Fields, bool]:
+def end_stays(
+    stays: Sequence[Stay], endings: Mapping[str, tuple[dt.date, str]], *, year: Year | None = None
+) -> tuple[Fields, bool]:
     """What ends the current stays at some schools, and whether none remains.
 
-    endings: our school code → (day, reason).
+    endings: our school code → (day, reason). year: the one imported; stays of earlier ones end with their year,
+    those of later ones not at all.
     """
     fields: Fields = {}
     for school, (day, reason) in endings.items():
         stay = rules.current(stays, school)
-        if stay is not None:
+        if stay is None or (year is not None and rules.ahead(stay, year)):
+            continue
+        if year is not None and rules.outlived(stay, year):
+            fields |= rules.end_with_year(stay, year=year, told=day)
+        else:
             fields |= rules.end(stay, on=day, reason=reason)
     remains = any(stay.left is None and stay.school not in endings for stay in stays)
     return fields, not remains
@@ -122,12 +135,13 @@ def _main(
 
 def _own_fields(held: Known, spoken: Spoken, *, policy: Policy, family: bool) -> tuple[Fields, Withheld]:
     fields, withheld = diff_student(held.values, spoken.record, policy=policy, locked=held.locked)
-    if family and held.family != spoken.family:
+    if family and spoken.record.household.told and held.family != spoken.family:
         _offer("family", [held.family, spoken.family], fields, withheld, held=held, policy=policy)
     if spoken.record.contacts is not UNSET:
         more, kept = diff_links(held.links, spoken.record.contacts, policy=policy)
         for path, pair in more.items():
-            _offer(path, pair, fields, withheld, held=held, policy=policy)
+            if pair[1] is not None or path.removeprefix("contacts.") not in held.kept:
+                _offer(path, pair, fields, withheld, held=held, policy=policy)
         withheld |= kept
     return fields, withheld
 
@@ -144,6 +158,10 @@ def _stays(
     today: dt.date,
 ) -> Fields:
     fields: Fields = {}
+    over = _over(stays, active, year=year, today=today)
+    for stay in over:
+        fields |= rules.end_with_year(stay, year=year)
+    stays = [stay for stay in stays if stay not in over]
     elsewhere = [
         stay for stay in stays
         if stay.left is None and stay.primary and stay.school not in active and stay.school not in standing
@@ -161,7 +179,7 @@ def _stays(
             primary = None
     for one in spoken:
         if one.facts.status == LEFT:
-            fields |= rules.leave(stays, one.record.enrollment, today=today)
+            fields |= rules.leave(stays, one.record.enrollment, today=today, year=year)
     for school in sorted(gone):
         last = rules.current(stays, school)
         if last is not None:
@@ -174,6 +192,25 @@ def _stays(
         more, _ = rules.enroll(stays, active[school].record.enrollment, year=year, primary=school == primary)
         fields |= more
     return fields
+
+
+def _over(stays: Sequence[Stay], active: Mapping[str, Spoken], *, year: Year, today: dt.date) -> list[Stay]:
+    """The stays of earlier years that end because the student is enrolled in this one.
+
+    While its year is not over, a stay at a school that does not speak is left to whoever told it.
+    """
+    if not active:
+        return []
+    first = year.starts if year.starts <= today else today
+    outlived = [stay for stay in stays if rules.outlived(stay, year)]
+    return [stay for stay in outlived if stay.school in active or (stay.year_ends or year.starts) < first]
+
+
+def _ending_kind(stays: Sequence[Stay], fields: Fields, year: Year) -> str:
+    """left, or ended when every stay that ends belongs to an earlier year."""
+    over = {f"{stay.path}.left" for stay in stays if rules.outlived(stay, year)}
+    ending = {path for path, (_, after) in fields.items() if path.endswith(".left") and after}
+    return "ended" if ending and ending <= over else "left"
 
 
 def _day_before_next(active: Mapping[str, Spoken], today: dt.date) -> dt.date:

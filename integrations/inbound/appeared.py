@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from django.db.models import Q
 
-from integrations.models import Change, SyncRun
+from integrations.models import SyncRun
 from integrations.models.run import OPEN
 
+from . import hub
 from .block import Entry
+from .planned import Planned
 from .resolve import resolve
 
 
@@ -24,11 +26,12 @@ def may_have_appeared(run: SyncRun) -> bool:
     return others.exclude(integration=run.integration_id).exists()
 
 
-def already_here(integration_id: int, changes: Sequence[Change], entries: Sequence[Entry]) -> dict[str, int]:
+def already_here(integration_id: int, changes: Sequence[Planned], entries: Sequence[Entry]) -> dict[str, int]:
     """External id → the student we hold by now, for planned creates of students."""
-    wanted = {c.external_id for c in changes if c.entity == "student" and c.kind == Change.Kind.CREATE}
+    wanted = {c.external_id for c in changes if c.entity == "student" and c.creates}
     records = {entry.external_id: entry.record for entry in entries if entry.external_id in wanted}
-    matches = resolve(integration_id, list(records.values()))
+    known = hub.student_ids(integration_id, records)
+    matches = resolve(integration_id, list(records.values()), known=known)
     found = {external_id: match.student or match.other for external_id, match in matches.items()}
     return {external_id: student for external_id, student in found.items() if student}
 

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-import msgspec
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Length
 from django.utils import timezone
 
 from integrations.models import Change, RecordIssue, RunPage, SourceRecord, SyncRun
 from integrations.runs import lease
 from integrations.runs.failpoints import reach
 from students import bulk
-from students.differ import Policy, diff_contact
+from students.newcomers import new_contact, new_student, planned_contact, planned_student
+from students.records import PRIMARY, ContactRecord
 
-from . import hub, issues, store
+from . import hub, issues, planned, store
 from .appeared import already_here, contacts_of, may_have_appeared
 from .block import Entry, unpack
-from .plan_page import one_student
+from .planned import Planned
 from .rules import Rules
 from .settle import entries_of
 from .write import Batch, Places, load_places
 
+_RECORD_COLUMNS = (
+    "integration", "school", "external_id", "fingerprint", "facts", "missing_since", "missing_runs",
+)  # fmt: skip
 BATCH = 500
-PAGES = 4
+PAGES = 50
+BLOCKS = 512 << 10
+"""Most changes, pages, and bytes of their blocks that one transaction applies."""
 
 
 def apply(run: SyncRun, rules: Rules, *, fence: int) -> None:
@@ -37,11 +43,10 @@ def apply(run: SyncRun, rules: Rules, *, fence: int) -> None:
     refused = RecordIssue.objects.filter(run=run).exclude(external_id="").exists()
     done = run.checkpoint.get("applied_page", 0)
     pages = RunPage.objects.filter(run=run, pk__gt=done).exclude(block=None).order_by("pk")
-    waiting = list(pages.values_list("pk", flat=True))
-    for start in range(0, len(waiting), PAGES):
-        group = waiting[start : start + PAGES]
+    for group in _groups(list(pages.values_list("pk", Length("block")))):
         reach("apply.before")
         with transaction.atomic():
+            bulk.commit_without_waiting()
             run.checkpoint = {**run.checkpoint, "applied_page": group[-1]}
             lease.checked(run.pk, fence, checkpoint=run.checkpoint)
             _apply_pages(run, rules, group, places, refused=refused, recheck=recheck)
@@ -50,9 +55,10 @@ def apply(run: SyncRun, rules: Rules, *, fence: int) -> None:
     while True:
         reach("rest.before")
         with transaction.atomic():
+            bulk.commit_without_waiting()
             lease.checked(run.pk, fence)
             rest = Change.objects.filter(run=run, status=Change.Status.PLANNED).order_by("entity", "pk")
-            changes = list(rest.select_for_update()[:BATCH])
+            changes = planned.whole(rest.select_for_update()[:BATCH])
             if not changes:
                 return
             _apply_rest(run, rules, changes, places, recheck=recheck)
@@ -60,11 +66,24 @@ def apply(run: SyncRun, rules: Rules, *, fence: int) -> None:
         reach("rest.after")
 
 
+def _groups(pages: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
+    """The pages, each given with the bytes of its block, in groups that one transaction applies."""
+    group: list[int] = []
+    size = 0
+    for page, more in pages:
+        if group and (size + more > BLOCKS or len(group) == PAGES):
+            yield group
+            group, size = [], 0
+        group.append(page)
+        size += more
+    if group:
+        yield group
+
+
 def _apply_pages(run: SyncRun, rules: Rules, pages: list[int], places: Places, *, refused: bool, recheck: bool) -> None:
     blocks = RunPage.objects.filter(pk__in=pages).order_by("pk").values_list("block", flat=True)
     entries = [entry for block in blocks for entry in unpack(block)]
-    planned = Change.objects.filter(page__in=pages, status=Change.Status.PLANNED).order_by("pk")
-    changes = list(planned.only("entity", "external_id", "kind", "target", "fields", "withheld", "status", "page"))
+    changes = planned.of_pages(pages)
     batch = apply_changes(run, rules, changes, entries, places, recheck=recheck)
     ids = [entry.external_id for entry in entries]
     waiting = _waiting(run, ids)
@@ -78,7 +97,7 @@ def _apply_pages(run: SyncRun, rules: Rules, pages: list[int], places: Places, *
     )
 
 
-def _apply_rest(run: SyncRun, rules: Rules, changes: Sequence[Change], places: Places, *, recheck: bool) -> None:
+def _apply_rest(run: SyncRun, rules: Rules, changes: Sequence[Planned], places: Places, *, recheck: bool) -> None:
     spoken = entries_of([c for c in changes if c.page_ids])
     entries = [entry for found in spoken.values() for entry in found]
     batch = apply_changes(run, rules, changes, entries, places, recheck=recheck)
@@ -90,7 +109,7 @@ def _apply_rest(run: SyncRun, rules: Rules, changes: Sequence[Change], places: P
         linked=batch.linked,
         changed={c.external_id for c in changes},
     )
-    ended = [c.external_id for c in changes if c.kind in (Change.Kind.LEFT, Change.Kind.DROP)]
+    ended = [c.external_id for c in changes if c.kind in (Change.Kind.LEFT, Change.Kind.DROP, Change.Kind.ENDED)]
     ended += [c.external_id for c in changes if not c.page_ids]
     # The record of the school that is primary now has not spoken for the student before.
     ended += [c.external_id for c in changes if any(path.endswith(".primary") for path in c.fields)]
@@ -100,7 +119,7 @@ def _apply_rest(run: SyncRun, rules: Rules, changes: Sequence[Change], places: P
 def apply_changes(
     run: SyncRun,
     rules: Rules,
-    changes: Sequence[Change],
+    changes: Sequence[Planned],
     entries: Sequence[Entry],
     places: Places,
     *,
@@ -114,11 +133,11 @@ def apply_changes(
     batch = Batch(run.integration_id, places)
     refused = _refuse_appeared(run, changes, entries) if recheck else set()
     batch.conflicts |= refused
-    planned = [c for c in changes if c.status == Change.Status.PLANNED]
-    students = [c for c in planned if c.entity == "student"]
-    contacts = [c for c in planned if c.entity == "contact"]
+    agreed = [c for c in changes if c.status == Change.Status.PLANNED]
+    _add_new(batch, [c for c in agreed if c.creates], entries, rules)
+    students = [c for c in agreed if c.entity == "student" and not c.creates]
+    contacts = [c for c in agreed if c.entity == "contact" and not c.creates]
     batch.load(students, contacts)
-    _fill_in_creates(students, contacts, entries, rules)
     for change in contacts:
         batch.take_contact(change, policy=rules.policy)
     for change in students:
@@ -126,7 +145,7 @@ def apply_changes(
     batch.write()
     _mark(changes)
     told = [
-        issues.conflict(c.external_id, c.schools[0] if c.schools else "", fields=conflicts)
+        issues.conflict(c.external_id, c.schools[0] if c.schools else "", fields=conflicts, entity=c.entity)
         for c in changes
         if (conflicts := [path for path, entry in c.withheld.items() if entry[2] == "conflict"])
     ]
@@ -134,7 +153,7 @@ def apply_changes(
     return batch
 
 
-def _refuse_appeared(run: SyncRun, changes: Sequence[Change], entries: Sequence[Entry]) -> set[str]:
+def _refuse_appeared(run: SyncRun, changes: Sequence[Planned], entries: Sequence[Entry]) -> set[str]:
     """Turn new students who are here by now, and contacts of theirs alone, into conflicts; returns their ids."""
     here = already_here(run.integration_id, changes, entries)
     if not here:
@@ -142,9 +161,7 @@ def _refuse_appeared(run: SyncRun, changes: Sequence[Change], entries: Sequence[
     contacts = contacts_of(set(here), entries)
     schools = {entry.external_id: entry.ours for entry in entries}
     for change in changes:
-        if change.kind == Change.Kind.CREATE and change.external_id in (
-            here if change.entity == "student" else contacts
-        ):
+        if change.creates and change.external_id in (here if change.entity == "student" else contacts):
             change.status = Change.Status.CONFLICT
     told = [issues.appeared(e, schools[e], other=student) for e, student in sorted(here.items())]
     store.insert_issues(run.pk, told)
@@ -163,30 +180,16 @@ def remember(
             e.school,
             e.external_id,
             e.fingerprint if e.clean and e.external_id not in unsure else None,
-            msgspec.to_builtins(e.facts),
+            e.facts,
             None,
             0,
         )
         for e in wanted
         if e.external_id in linked or e.external_id in known
     }
-    by_school: dict[str, list[str]] = {}
-    for external_id, school in rows:
-        by_school.setdefault(school, []).append(external_id)
-    for school, ids in by_school.items():
-        SourceRecord.objects.filter(
-            integration_id=rules.integration_id, school=school, external_id__in=ids
-        )._raw_delete(using="default")
-    columns = (
-        "integration",
-        "school",
-        "external_id",
-        "fingerprint",
-        "facts",
-        "missing_since",
-        "missing_runs",
-    )
-    bulk.insert(SourceRecord, columns, rows.values())
+    # Deleted and inserted anew: one statement each, and what a complete run missed counts from nothing again.
+    bulk.delete(SourceRecord, _RECORD_COLUMNS[:3], [row[:3] for row in rows.values()])
+    bulk.insert(SourceRecord, _RECORD_COLUMNS, rows.values())
 
 
 def forget(integration_id: int, external_ids: Sequence[str]) -> None:
@@ -194,53 +197,57 @@ def forget(integration_id: int, external_ids: Sequence[str]) -> None:
     SourceRecord.objects.filter(integration_id=integration_id, external_id__in=external_ids).update(fingerprint=None)
 
 
-def _fill_in_creates(
-    students: Sequence[Change], contacts: Sequence[Change], entries: Sequence[Entry], rules: Rules
-) -> None:
-    """Give planned creates of a page their values, which stand in its block."""
-    by_id = {entry.external_id: entry for entry in entries}
-    for change in students:
-        if change.kind == Change.Kind.CREATE and not change.fields:
-            plan = one_student(None, [by_id[change.external_id]], rules=rules)
-            change.fields = plan.fields if plan else {}
-    if not any(change.kind == Change.Kind.CREATE for change in contacts):
+def _add_new(batch: Batch, creates: Sequence[Planned], entries: Sequence[Entry], rules: Rules) -> None:
+    """Take in the new: their values stand in the pages' blocks, or in the change where several schools speak."""
+    if not creates:
         return
-    people = {
-        contact.external_id: contact
-        for entry in entries
-        if isinstance(entry.record.contacts, tuple)
-        for contact in entry.record.contacts
-    }
-    for change in contacts:
-        if change.kind == Change.Kind.CREATE and not change.fields and change.external_id in people:
-            change.fields = diff_contact({}, people[change.external_id], policy=Policy())[0]
+    by_id = {entry.external_id: entry for entry in entries}
+    people: dict[str, ContactRecord] = {}
+    for entry in entries:
+        for contact in entry.record.contacts or ():
+            people.setdefault(contact.external_id, contact)
+    for change in creates:
+        spelled_out = change.page_id is None
+        if change.entity == "contact":
+            values = planned_contact(change.fields) if spelled_out else new_contact(people[change.external_id])
+            batch.add_contact(change, values)
+        elif spelled_out:
+            batch.add_student(change, planned_student(change.external_id, change.fields))
+        else:
+            entry = by_id[change.external_id]
+            primary = entry.facts.role == PRIMARY
+            batch.add_student(
+                change, new_student(entry.record, family=entry.family, year=rules.year.name, primary=primary)
+            )
 
 
-def _mark(changes: Sequence[Change]) -> None:
+def _mark(changes: Sequence[Planned]) -> None:
     """Store what became of the changes. A create that was applied keeps no values: the row holds them."""
     now = timezone.now()
+    new = [c for c in changes if c.creates and c.status == Change.Status.APPLIED]
     bulk.update(
         Change,
-        ("status", "target", "student", "applied_at"),
-        [(c.pk, c.status, c.target, _student_of(c), now) for c in changes],
+        ("target", "student"),
+        [(c.pk, c.target, c.target if c.entity == "student" else None) for c in new],
+        same={"status": Change.Status.APPLIED, "applied_at": now},
     )
+    for status in sorted({c.status for c in changes}):
+        known = [c.pk for c in changes if c.status == status and not (c.creates and status == Change.Status.APPLIED)]
+        if known:
+            Change.objects.filter(pk__among=known).update(status=status, applied_at=now)
     bulk.update(Change, ("withheld",), [(c.pk, c.withheld) for c in changes if c.withheld])
-    spelled_out = [c.pk for c in changes if c.kind == Change.Kind.CREATE and c.page_id is None]
+    spelled_out = [c.pk for c in changes if c.creates and c.page_id is None]
     if spelled_out:
-        Change.objects.filter(pk__in=spelled_out).update(fields={})
-
-
-def _student_of(change: Change) -> int | None:
-    return change.target if change.entity == "student" and change.kind != Change.Kind.DELETE else None
+        Change.objects.filter(pk__among=spelled_out).update(fields={})
 
 
 def _waiting(run: SyncRun, external_ids: list[str]) -> set[str]:
     """Those of whom nothing is remembered here: settled later, left out of the plan, or kept enrolled."""
     left_out = Q(page=None) | Q(status=Change.Status.DISCARDED) | ~Q(keep_reason="")
-    rows = Change.objects.filter(left_out, run=run, entity="student", external_id__in=external_ids)
-    return set(rows.values_list("external_id", flat=True))
+    rows = Change.objects.filter(left_out, run=run, entity="student", external_id__among=external_ids)
+    return set(rows.order_by().values_list("external_id", flat=True))
 
 
 def _refused(run: SyncRun, external_ids: list[str]) -> set[str]:
-    rows = RecordIssue.objects.filter(run=run, external_id__in=external_ids)
-    return set(rows.values_list("external_id", flat=True))
+    rows = RecordIssue.objects.filter(run=run, external_id__among=external_ids)
+    return set(rows.order_by().values_list("external_id", flat=True))

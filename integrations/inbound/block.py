@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
@@ -12,7 +13,7 @@ from integrations.connectors.base import RawRecord
 from students.records import Facts, StudentRecord
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One source record that differs from what was last applied.
 
     school: the source's code; ours: our code. record: in our codes. family: the family's key, None for no
@@ -43,15 +44,18 @@ def unpack(block: bytes | memoryview | None) -> list[Entry]:
     return _decoder.decode(zlib.decompress(block)) if block else []
 
 
-def fingerprint(record: RawRecord, *, key: bytes) -> int:
-    """A signed 64-bit number that differs when the record's bytes or the rules differ; never 0."""
-    hashed = hashlib.blake2b(b"\x00".join(record.parts), digest_size=8, key=key)
-    return int.from_bytes(hashed.digest(), "big", signed=True) or 1
+def fingerprints(records: Sequence[RawRecord], *, key: bytes) -> list[int]:
+    """For each record a signed 64-bit number that differs when its bytes or the rules differ; never 0."""
+    start = hashlib.sha256(key)
+    hashes = []
+    for record in records:
+        hashed = start.copy()
+        hashed.update(b"\x00".join(record.parts))
+        hashes.append(hashed.digest()[:8])
+    return [number or 1 for number in struct.unpack(f">{len(hashes)}q", b"".join(hashes))]
 
 
-def digest(fingerprints: Iterable[int]) -> int:
+def digest(numbers: Sequence[int]) -> int:
     """One signed 64-bit number for the fingerprints of a page, in order."""
-    hashed = hashlib.blake2b(digest_size=8)
-    for number in fingerprints:
-        hashed.update(number.to_bytes(8, "big", signed=True))
-    return int.from_bytes(hashed.digest(), "big", signed=True)
+    packed = struct.pack(f">{len(numbers)}q", *numbers)
+    return int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "big", signed=True)

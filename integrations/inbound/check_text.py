@@ -8,6 +8,7 @@ import msgspec
 from django.db import models
 from msgspec import UNSET
 
+from mapping.translate import full_name
 from students.models import Contact, Student
 from students.records import CONTACT_FIELDS, STUDENT_FIELDS, StudentRecord
 
@@ -34,7 +35,8 @@ def check_text(record: StudentRecord, *, school: str) -> tuple[StudentRecord, li
             wrong = _bad(contact, _CONTACT)
             if wrong:
                 contacts[i] = msgspec.structs.replace(contact, **dict.fromkeys(wrong, UNSET))
-                found += [_issue(record.external_id, school, f"contact_{name}", limit) for name, limit in wrong.items()]
+                whom = full_name(contact)
+                found += [_issue(record.external_id, school, name, limit, whom) for name, limit in wrong.items()]
                 changes["contacts"] = tuple(contacts)
     return (msgspec.structs.replace(record, **changes) if changes else record), found
 
@@ -51,5 +53,5 @@ def _bad(record: Any, limits: dict[str, int]) -> dict[str, int | None]:
     return bad
 
 
-def _issue(external_id: str, school: str, field: str, limit: int | None) -> issues.Found:
-    return issues.unusable_text(external_id, school, field=field, limit=limit)
+def _issue(external_id: str, school: str, field: str, limit: int | None, whom: str | None = None) -> issues.Found:
+    return issues.unusable_text(external_id, school, field=field, limit=limit, whom=whom)

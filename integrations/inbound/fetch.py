@@ -6,14 +6,15 @@ import msgspec
 from django.db import transaction
 from django.utils import timezone
 
-from integrations.connectors.base import Connector, Problem, SourcePage, SourceSchool
+from integrations.connectors.base import DELTA_ONLY, Connector, Problem, SourcePage, SourceSchool
 from integrations.errors import IntegrationError, PermissionMissing, RateLimited, SystemUnavailable
 from integrations.models import RunPage, SourceRecord, SyncRun
 from integrations.runs import lease
 from integrations.runs.failpoints import reach
+from students import bulk
 from students.records import CURRENT
 
-from .block import digest, fingerprint
+from .block import digest, fingerprints
 from .plan_page import PagePlan, plan_page
 from .resolve import start_of
 from .rules import Rules
@@ -49,6 +50,7 @@ class Reading:
         self.start = start_of(rules.integration_id)
         told = run.certificate.get("schools", {})
         self.schools = {code: msgspec.convert(state, SchoolState) for code, state in told.items()}
+        self.ended = False
 
     def certificate(self) -> dict[str, object]:
         """What the run keeps of the reading."""
@@ -61,6 +63,13 @@ class Reading:
         """Commit the certificate together with the caller's transaction."""
         self.run.certificate = self.certificate()
         lease.checked(self.run.pk, self.fence, certificate=self.run.certificate)
+        self.ended = False
+
+    def commit_ends(self) -> None:
+        """Save the ends of schools that no page's transaction has saved since."""
+        if self.ended:
+            with transaction.atomic():
+                self.save()
 
 
 def fetch(reading: Reading, *, covered: list[str]) -> None:
@@ -69,6 +78,13 @@ def fetch(reading: Reading, *, covered: list[str]) -> None:
     A school that fails is told in its state and the next one is read. Raises what concerns the whole run:
     refused credentials, a request to come back later, or every school failing in the same way.
     """
+    try:
+        _fetch_schools(reading, covered)
+    finally:
+        reading.commit_ends()
+
+
+def _fetch_schools(reading: Reading, covered: list[str]) -> None:
     listed = {school.code: school for school in reading.connector.schools()}
     for code in covered:
         state = reading.schools.setdefault(code, SchoolState())
@@ -92,7 +108,7 @@ def _read_school(reading: Reading, school: SourceSchool) -> None:
     first, rows = (state.pages, state.rows - _rows_of(reading, school, state)) if state.pages else (1, 0)
     same = not state.pages
     for page in reading.connector.pages(school, first=first, rows_before=rows):
-        marks = [fingerprint(record, key=reading.rules.fingerprint_key) for record in page.records]
+        marks = fingerprints(page.records, key=reading.rules.fingerprint_key)
         if not same:
             same = digest(marks) == state.last and page.declared == state.declared and not page.problems
             if not same:
@@ -104,7 +120,8 @@ def _read_school(reading: Reading, school: SourceSchool) -> None:
         _start_anew(reading, school)
         return
     problems = [*reading.connector.confirm(school)]
-    if state.seen == 0 and _was_not_empty(reading, school):
+    delta = any(problem.code == DELTA_ONLY for problem in problems)
+    if state.seen == 0 and not delta and _was_not_empty(reading, school):
         problems.append(
             Problem(
                 "school_empty",
@@ -127,11 +144,7 @@ def _take_page(reading: Reading, school: SourceSchool, page: SourcePage, marks: 
     """Plan one page and commit it with all that it comes to."""
     run, rules = reading.run, reading.rules
     ids = [record.external_id for record in page.records]
-    known = dict(
-        SourceRecord.objects.filter(
-            integration_id=rules.integration_id, school=school.code, external_id__in=ids
-        ).values_list("external_id", "fingerprint")
-    )
+    known, others = _known(reading, school, ids)
     wanted = set(run.scope_students)
     changed = [
         (record, mark)
@@ -146,6 +159,7 @@ def _take_page(reading: Reading, school: SourceSchool, page: SourcePage, marks: 
             connector=reading.connector,
             rules=rules,
             start=reading.start,
+            others=others,
         )
         if changed
         else PagePlan()
@@ -172,11 +186,27 @@ def _take_page(reading: Reading, school: SourceSchool, page: SourcePage, marks: 
     )
     reach("page.before")
     with transaction.atomic():
+        bulk.commit_without_waiting()
         reading.schools[school.code] = state
         store_page(row, plan, page.rejected, rules=rules)
         reading.save()
         reach("page.commit")
     reach("page.after")
+
+
+def _known(reading: Reading, school: SourceSchool, ids: list[str]) -> tuple[dict[str, int | None], set[str]]:
+    """The fingerprints this school's records were last applied with, and the ids other schools speak of too."""
+    if reading.start.unknown:
+        return {}, set()
+    rows = SourceRecord.objects.filter(integration_id=reading.rules.integration_id, external_id__among=frozenset(ids))
+    known: dict[str, int | None] = {}
+    others: set[str] = set()
+    for external_id, code, mark in rows.values_list("external_id", "school", "fingerprint"):
+        if code == school.code:
+            known[external_id] = mark
+        else:
+            others.add(external_id)
+    return known, others
 
 
 def _rows_of(reading: Reading, school: SourceSchool, state: SchoolState) -> int:
@@ -190,12 +220,12 @@ def _was_not_empty(reading: Reading, school: SourceSchool) -> bool:
 
 
 def _end_school(reading: Reading, code: str, *problems: Problem) -> None:
+    """Note how the school ended; saved with the next page, for a run killed before that confirms it again."""
     state = reading.schools[code]
     reading.schools[code] = msgspec.structs.replace(
         state, done=True, problems=[*state.problems, *((p.code, p.message) for p in problems)]
     )
-    with transaction.atomic():
-        reading.save()
+    reading.ended = True
 
 
 def _give_up_if_all_failed(reading: Reading, error: IntegrationError) -> None:

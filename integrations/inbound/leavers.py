@@ -10,7 +10,8 @@ from integrations.models import Change
 
 from . import issues
 from .fetch import Reading
-from .missing import ask, breaks, enrolled_counts
+from .missing import ask, breaks, enrolled_in_all
+from .rollover import limits_of
 
 
 def still_enrolled(reading: Reading) -> tuple[list[str], list[issues.Found]]:
@@ -23,8 +24,8 @@ def still_enrolled(reading: Reading) -> tuple[list[str], list[issues.Found]]:
     leaving = dict(rows.values_list("external_id", "schools"))
     if not leaving or not reading.connector.can_be_asked:
         return [], []
-    integration, enrolled = reading.run.integration, sum(enrolled_counts(reading.rules).values())
-    if breaks(integration.guard_percent, integration.guard_count, len(leaving), enrolled):
+    limits, enrolled = limits_of(reading.run, today=reading.rules.today), enrolled_in_all(reading.rules)
+    if breaks(limits.percent, limits.count, len(leaving), enrolled):
         return [], []
     asked = ask(reading.connector, leaving, rules=reading.rules)
     told = [issues.moved_meanwhile(e, school) for e, school in sorted(asked.active.items())]

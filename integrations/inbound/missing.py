@@ -18,14 +18,17 @@ from integrations.errors import IntegrationError
 from integrations.models import Change, KeepEnrolled, RecordIssue, SourceRecord, SyncRun
 from students.models import Enrollment
 from students.records import ALTERNATE, CURRENT, LEFT
-from students.stays import NOT_IN_FILE, succeed
+from students.stays import NOT_IN_FILE, outlived, succeed
 from students.student_plan import end_stays
 
 from . import hub, issues
 from .fetch import Reading
+from .outside_year import told_outside_year
 from .plan_page import PlannedChange
+from .rollover import limits_of, rollover_from
 from .rules import Rules
-from .seen import current_elsewhere, seen_at
+from .seen import current_elsewhere, seen_by_school
+from .speakers import current_by_another_id, once_a_student, other_ids
 
 CHUNK = 500
 
@@ -44,9 +47,13 @@ class Asked(msgspec.Struct, kw_only=True):
 
 
 class Absence(msgspec.Struct, kw_only=True):
-    """What absence comes to: changes to plan and issues to tell. asked: how many were asked for by id."""
+    """What absence comes to: changes to plan and issues that speak against the snapshot.
+
+    asked: how many were asked for by id. outside: students of whom the system told a day of another year.
+    """
 
     changes: list[PlannedChange] = []
+    outside: list[issues.Found] = []
     issues: list[issues.Found] = []
     asked: int | str = 0
 
@@ -54,27 +61,30 @@ class Absence(msgspec.Struct, kw_only=True):
 def plan_missing(reading: Reading) -> Absence:
     """Moves, leavings and drops of students the complete snapshot does not hold.
 
-    Without proof that the snapshot is complete nothing is planned. Students beyond the guard are not asked
-    for here but when a person approves.
+    Without proof that the snapshot is complete nothing is planned. Students beyond the guard, and all of a rollover,
+    are not asked for here but when a person approves.
     """
     run = reading.run
     if run.scoped or not snapshot_complete(reading):
         return Absence()
     missing = find_missing(reading)
     _remember_missing(reading, missing)
-    moved = current_elsewhere(run.pk, set(missing)) if missing else set()
+    moved = current_elsewhere(run.pk, set(missing)) | current_by_another_id(reading, missing) if missing else set()
     moves = _moves(reading, {e: missing[e] for e in moved})
     absent = {e: schools for e, schools in missing.items() if e not in moved}
     absent = _without_kept(reading, absent)
     if not reading.connector.can_be_asked:
         absent, asked, count = _missed_twice(reading, absent), Asked(), 0
-    elif over_guard(reading, absent):
+    elif (absent and rollover_from(run)) or over_guard(reading, absent):
         asked = Asked()
         return Absence(changes=moves + endings(reading.rules, absent, asked), asked="on approval")
     else:
         asked, count = ask(reading.connector, absent, rules=reading.rules), len(absent)
-    told = objections(asked)
-    return Absence(changes=moves + ([] if told else endings(reading.rules, absent, asked)), issues=told, asked=count)
+    if told := objections(asked):
+        return Absence(changes=moves, issues=told, asked=count)
+    outside = told_outside_year(reading.rules, absent, asked.left)
+    ending = {e: schools for e, schools in absent.items() if e not in {one.external_id for one in outside}}
+    return Absence(changes=moves + endings(reading.rules, ending, asked), asked=count, outside=outside)
 
 
 def snapshot_complete(reading: Reading) -> bool:
@@ -85,23 +95,24 @@ def snapshot_complete(reading: Reading) -> bool:
 def find_missing(reading: Reading) -> dict[str, list[str]]:
     """External id → our codes of the schools where a current student was not seen."""
     missing: dict[str, list[str]] = defaultdict(list)
-    for code, ours in reading.rules.buildings.items():
-        seen = seen_at(reading.run.pk, code)
+    for code, seen in seen_by_school(reading.run.pk, reading.rules.buildings):
+        ours = reading.rules.buildings[code]
         rows = SourceRecord.objects.filter(integration_id=reading.rules.integration_id, school=code)
         gone = [e for e in rows.values_list("external_id", flat=True).iterator() if e not in seen]
         for start in range(0, len(gone), CHUNK):
             chunk = gone[start : start + CHUNK]
             for external_id in _enrolled(reading.rules.integration_id, ours, chunk):
                 missing[external_id].append(ours)
-    return dict(missing)
+    return once_a_student(reading, missing)
 
 
 def ask(connector: Connector, absent: Mapping[str, list[str]], *, rules: Rules) -> Asked:
     """Ask the system for each absent student, district-wide. absent: external id → our school codes."""
     asked = Asked()
+    others = other_ids(rules.integration_id, absent)
     for external_id in sorted(absent):
         try:
-            sightings = connector.find(external_id)
+            sightings = [s for one in (external_id, *others.get(external_id, ())) for s in connector.find(one)]
         except IntegrationError as error:
             asked.error = error.message
             return asked
@@ -124,16 +135,15 @@ def objections(asked: Asked) -> list[issues.Found]:
 
 def over_guard(reading: Reading, absent: Mapping[str, list[str]]) -> bool:
     """Whether more students are absent than the integration lets go without a person."""
-    integration = reading.run.integration
+    limits = limits_of(reading.run, today=reading.rules.today)
     enrolled = enrolled_counts(reading.rules)
     per_school: dict[str, int] = defaultdict(int)
     for schools in absent.values():
         for school in schools:
             per_school[school] += 1
-    total = sum(enrolled.values())
-    return breaks(integration.guard_percent, integration.guard_count, len(absent), total) or any(
-        breaks(integration.guard_percent, integration.guard_count, count, enrolled.get(school, 0))
-        for school, count in per_school.items()
+    total = enrolled_in_all(reading.rules)
+    return breaks(limits.percent, limits.count, len(absent), total) or any(
+        breaks(limits.percent, limits.count, count, enrolled.get(school, 0)) for school, count in per_school.items()
     )
 
 
@@ -151,6 +161,16 @@ def enrolled_counts(rules: Rules) -> dict[str, int]:
     )
     found = rows.order_by().values_list("school__code").annotate(Count("student", distinct=True))
     return dict.fromkeys(rules.buildings.values(), 0) | dict(found)
+
+
+def enrolled_in_all(rules: Rules) -> int:
+    """Students of this integration currently enrolled at any covered school, each once."""
+    rows = Enrollment.objects.filter(
+        school__code__in=set(rules.buildings.values()),
+        left=None,
+        student__identities__integration=rules.integration_id,
+    )
+    return rows.aggregate(number=Count("student", distinct=True))["number"] or 0
 
 
 def _enrolled(integration_id: int, ours: str, external_ids: list[str]) -> list[str]:
@@ -198,22 +218,26 @@ def endings(
     """The changes that end the enrollments of absent students: left where the system says so, else dropped.
 
     absent: external id → our school codes. Without Drop Students Not In File only those who left are ended.
+    Enrollments of an earlier year end with that year in any case, which is no drop.
     """
     linked = hub.student_ids(rules.integration_id, list(absent))
     held = hub.load(rules.integration_id, linked.values())
     changes = []
     for external_id, schools in absent.items():
         student = held[linked[external_id]]
+        over = {stay.school for stay in student.stays if outlived(stay, rules.year)}
         says_left = external_id in asked.left
         if not says_left and reason == NOT_IN_FILE and not rules.drop:
-            continue
+            schools = [school for school in schools if school in over]
         day = asked.left.get(external_id) or rules.today
         why = "left" if says_left else reason
-        fields, _ = end_stays(student.stays, {school: (min(day, rules.today), why) for school in schools})
+        ending = {school: (min(day, rules.today), why) for school in schools}
+        fields, _ = end_stays(student.stays, ending, year=rules.year)
         if fields:
+            kind = "ended" if over.issuperset(schools) else "left" if says_left else "drop"
             changes.append(
                 PlannedChange(
-                    entity="student", external_id=external_id, kind="left" if says_left else "drop",
+                    entity="student", external_id=external_id, kind=kind,
                     fields=fields, target=student.id, schools=sorted(schools),
                 )
             )  # fmt: skip
@@ -238,8 +262,9 @@ def withhold_kept(run: SyncRun, rules: Rules) -> None:
     for student, school, reason in _keeps(rules).values_list("student_id", "school__code", "reason"):
         kept[student][school] = reason
     rows = Change.objects.filter(
-        run=run, entity="student", kind=Change.Kind.LEFT, status=Change.Status.PLANNED, target__in=list(kept)
-    )
+        run=run, entity="student", kind__in=[Change.Kind.LEFT, Change.Kind.ENDED],
+        status=Change.Status.PLANNED, target__in=list(kept),
+    )  # fmt: skip
     for change in rows:
         ended = {path.split(".")[1] for path in change.fields if path.startswith("enrollments.")}
         reasons = kept[change.target or 0]
@@ -264,13 +289,15 @@ def _remember_missing(reading: Reading, missing: Mapping[str, list[str]]) -> Non
             by_school[external[school]].append(external_id)
     mine = SourceRecord.objects.filter(integration_id=reading.rules.integration_id)
     with transaction.atomic():
-        for code in external.values():
-            known = mine.filter(school=code, missing_since__isnull=False)
-            back = set(known.values_list("external_id", flat=True)) - set(by_school.get(code, ()))
-            known.filter(external_id__in=back).update(missing_since=None, missing_runs=0)
+        before: dict[str, set[str]] = defaultdict(set)
+        for code, external_id in mine.filter(missing_since__isnull=False).values_list("school", "external_id"):
+            before[code].add(external_id)
+        for code in before.keys() & set(external.values()):
+            back = before[code] - set(by_school.get(code, ()))
+            mine.filter(school=code, external_id__among=back).update(missing_since=None, missing_runs=0)
         for code, ids in by_school.items():
             for start in range(0, len(ids), CHUNK):
-                rows = mine.filter(school=code, external_id__in=ids[start : start + CHUNK])
+                rows = mine.filter(school=code, external_id__among=ids[start : start + CHUNK])
                 rows.filter(missing_since=None).update(missing_since=reading.run.started, missing_runs=0)
                 rows.update(missing_runs=F("missing_runs") + 1)
         reading.run.certificate["missing_counted"] = True

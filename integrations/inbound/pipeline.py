@@ -7,15 +7,18 @@ can be entered again.
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import logging
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
+import msgspec
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from integrations.connectors.base import Connector
+from integrations.connectors.base import DELTA_ONLY, Connector
 from integrations.connectors.registry import connector_class
 from integrations.errors import (
     ConfigurationError,
@@ -24,18 +27,23 @@ from integrations.errors import (
     TenantChanged,
     UnexpectedError,
 )
-from integrations.models import Change, Integration, RecordIssue, RunPage, SyncRun, UnmappedCode
+from integrations.models import Change, Integration, RunPage, SyncRun
 from integrations.models.run import Status
 from integrations.runs import lease
 from integrations.runs.failpoints import reach
 
-from . import issues, store
+from . import ask_first, issues, store
+from .academic_year import imported, imported_year, refuse_an_earlier_year
 from .apply import apply
 from .fetch import Reading, fetch
 from .guard import guard_reasons
 from .leavers import still_enrolled
+from .mended import close_what_is_mended
+from .merged import settle_merged
 from .missing import Absence, ask, objections, plan_missing, snapshot_complete, withhold_kept
+from .pictures.read import read_pictures
 from .plan_hash import plan_hash
+from .rollover import rollover_told
 from .rules import Rules, build_rules, connection_of
 from .settle import settle
 from .undo import finish_undo, plan_undo
@@ -55,7 +63,7 @@ def execute(run_id: int, *, fence: int) -> None:
     An IntegrationError ends the run as failed with its code and message.
     """
     run = SyncRun.objects.select_related("integration").get(pk=run_id)
-    with lease.kept(run_id, fence):
+    with lease.kept(run_id, fence), _collecting_seldom():
         try:
             _execute(run, fence)
         except RateLimited as error:
@@ -67,6 +75,17 @@ def execute(run_id: int, *, fence: int) -> None:
         except Exception as error:
             logger.exception("run %s failed", run.pk)
             _fail(run, fence, _unexpected(run, error))
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """Let Python look for cycles seldom: what a page is made of are trees, thousands at a time."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _unexpected(run: SyncRun, error: Exception) -> UnexpectedError:
@@ -83,6 +102,9 @@ def _execute(run: SyncRun, fence: int) -> None:
         lease.checked(run.pk, fence, started=run.started)
     today = timezone.localdate(run.started)
     rules = build_rules(run.integration, today=today)
+    if run.kind == SyncRun.Kind.PICTURES:
+        _pictures(run, rules, fence, today)
+        return
     unplanned = run.status in (Status.QUEUED, Status.FETCHING)
     if unplanned and run.kind == SyncRun.Kind.IMPORT and not _plan(run, rules, fence, today):
         return
@@ -97,17 +119,22 @@ def _plan(run: SyncRun, rules: Rules, fence: int, today: dt.date) -> bool:
     """Read and plan; True when the plan is to be applied now."""
     if run.rules_hash and run.rules_hash != rules.hash:
         _forget_plan(run)
-    _to(run, fence, status=Status.FETCHING, rules_hash=rules.hash)
+    year = imported_year(run.integration, today=today)
+    refuse_an_earlier_year(run.integration, year)
+    _to(run, fence, status=Status.FETCHING, rules_hash=rules.hash, year=year)
     connection = connection_of(run.integration, today=today)
+    connection = msgspec.structs.replace(connection, buildings=tuple(sorted(rules.buildings)))
     with closing(connector_class(run.integration.system)(connection)) as connector:
         _check_tenant(run, connector)
         reading = Reading(run, connector=connector, rules=rules, fence=fence)
         for stage in STAGES[STAGES.index(run.checkpoint.get("stage", "fetch")) :]:
             if stage == "fetch":
+                ask_first.widen(reading)
                 fetch(reading, covered=_covered(run, rules))
                 _at(run, fence, "settle")
             elif stage == "settle":
                 settle(reading)
+                settle_merged(reading)
                 _at(run, fence, "missing")
             elif stage == "missing":
                 reach("missing.before")
@@ -127,19 +154,22 @@ def _decide(run: SyncRun, rules: Rules, fence: int, reading: Reading) -> bool:
             "complete": not run.scoped
             and snapshot_complete(reading)
             and run.certificate.get("absence") != "not proven",
+            "delta": only_changes(reading),
         },
     }
-    reasons = guard_reasons(run, rules)
+    reasons = guard_reasons(run, rules) + ask_first.reasons(run)
+    planned["guard"] = {"reasons": reasons}
+    if told := rollover_told(run):
+        planned["guard"]["rollover"] = told
     if run.dry_run:
-        _to(run, fence, status=Status.PLANNED, finished=timezone.now(), guard={"reasons": reasons}, **planned)
+        _to(run, fence, status=Status.PLANNED, finished=timezone.now(), **planned)
         return False
     with transaction.atomic():
-        if not run.scoped:
-            _supersede_held(run)
+        _supersede_held(run)
         if reasons:
-            _to(run, fence, status=Status.HELD, guard={"reasons": reasons}, **planned)
+            _to(run, fence, status=Status.HELD, **planned)
             return False
-        _to(run, fence, status=Status.APPLYING, guard={"reasons": []}, **planned)
+        _to(run, fence, status=Status.APPLYING, **planned)
     return True
 
 
@@ -153,7 +183,7 @@ def _apply(run: SyncRun, rules: Rules, fence: int, today: dt.date) -> None:
         finish_undo(run, fence=fence)
         return
     run.counts = count(run)
-    status = closing_status(run, complete=bool(run.certificate.get("complete") or run.scoped))
+    status = closing_status(run, complete=_whole(run))
     with transaction.atomic():
         RunPage.objects.filter(run=run).update(block=None)
         _to(
@@ -170,11 +200,32 @@ def _apply(run: SyncRun, rules: Rules, fence: int, today: dt.date) -> None:
     refresh_statistics(run)
 
 
+def _whole(run: SyncRun) -> bool:
+    """Whether the run did all it could: what it was asked for, or all that a delta names."""
+    return bool(run.certificate.get("complete") or run.certificate.get("delta") or run.scoped)
+
+
+def _pictures(run: SyncRun, rules: Rules, fence: int, today: dt.date) -> None:
+    """Read, check and store pictures; each page is written as it comes, for none can take anything away."""
+    year = imported_year(run.integration, today=today)
+    _to(run, fence, status=Status.FETCHING, rules_hash=rules.hash, year=year)
+    connection = connection_of(run.integration, today=today)
+    with closing(connector_class(run.integration.system)(connection)) as connector:
+        _check_tenant(run, connector)
+        complete = read_pictures(run, connector, rules, covered=_covered(run, rules), fence=fence)
+    certificate = {**run.certificate, "complete": complete and not run.scoped}
+    with transaction.atomic():
+        status = closing_status(run, complete=complete)
+        _to(run, fence, status=status, certificate=certificate, finished=timezone.now())
+        _learn(run, rules)
+
+
 def _check_tenant(run: SyncRun, connector: Connector) -> None:
     tenant = connector.tenant()
     known = run.integration.tenant_id
     if (
         known
+        and tenant.id
         and known != tenant.id
         and run.integration.runs.filter(~Q(pk=run.pk), tenant_seen(run.integration)).exists()
     ):
@@ -183,7 +234,9 @@ def _check_tenant(run: SyncRun, connector: Connector) -> None:
             f"{run.integration.tenant_name}. Check the Url and the credentials; make a new integration for "
             "another district."
         )
-    run.certificate["tenant"] = {"id": tenant.id, "name": tenant.name}
+    named = {"id": tenant.id, "name": tenant.name} if tenant.id else {"id": known, "name": run.integration.tenant_name}
+    run.certificate["tenant"] = named
+    run.certificate["notices"] = [[notice.code, notice.message] for notice in tenant.notices]
 
 
 def tenant_seen(integration: Integration) -> Q:
@@ -208,13 +261,17 @@ def _store_absence(reading: Reading) -> None:
     run = reading.run
     stayed, told = still_enrolled(reading)
     absence = Absence(issues=told) if told else plan_missing(reading)
+    missed = ask_first.not_found(reading)
     with transaction.atomic():
         leavers = run.changes.filter(entity="student", external_id__in=stayed)
         leavers.update(status=Change.Status.DISCARDED)
         store.insert_endings(run.pk, absence.changes)
         withhold_kept(run, reading.rules)
         store.insert_issues(run.pk, absence.issues)
+        store.insert_issues(run.pk, absence.outside)
         store.insert_issues(run.pk, incomplete_schools(reading))
+        store.insert_issues(run.pk, noticed(reading))
+        store.insert_issues(run.pk, missed)
         run.certificate["asked"] = absence.asked
         if absence.issues:
             run.certificate["absence"] = "not proven"
@@ -228,13 +285,30 @@ def incomplete_schools(reading: Reading) -> list[Any]:
         issues.incomplete(reading.rules.buildings.get(code, code), code=reason, message=message)
         for code, state in sorted(reading.schools.items())
         for reason, message in state.problems
+        if reason != DELTA_ONLY
     ]
+
+
+def noticed(reading: Reading) -> list[Any]:
+    """One issue for everything a person should know of the source that is no incomplete school."""
+    found = [issues.notice(code, message) for code, message in reading.run.certificate.get("notices", [])]
+    told = {message for state in reading.schools.values() for code, message in state.problems if code == DELTA_ONLY}
+    found += [issues.notice(DELTA_ONLY, message) for message in sorted(told)]
+    over = imported(reading.run.integration, today=reading.rules.today).warning
+    return [*found, issues.year_over(over)] if over else found
+
+
+def only_changes(reading: Reading) -> bool:
+    """Whether nothing but its being a delta keeps what was read from being complete."""
+    states = reading.schools.values()
+    return bool(states) and all(s.done and {code for code, _ in s.problems} == {DELTA_ONLY} for s in states)
 
 
 def _ask_on_approval(run: SyncRun, rules: Rules, fence: int, today: dt.date) -> None:
     absent = Change.objects.filter(
-        run=run, entity="student", status=Change.Status.PLANNED, kind=Change.Kind.DROP, page=None, page_ids=[]
-    )
+        run=run, entity="student", status=Change.Status.PLANNED, kind__in=[Change.Kind.DROP, Change.Kind.ENDED],
+        page=None, page_ids=[],
+    )  # fmt: skip
     ids = dict(absent.values_list("external_id", "schools"))
     connector = connector_class(run.integration.system)(connection_of(run.integration, today=today))
     with closing(connector):
@@ -250,9 +324,14 @@ def _ask_on_approval(run: SyncRun, rules: Rules, fence: int, today: dt.date) -> 
 
 
 def _supersede_held(run: SyncRun) -> None:
-    older = SyncRun.objects.filter(
-        integration=run.integration, lane=run.lane, status=Status.HELD, scope_schools=[], scope_students=[]
-    ).exclude(pk=run.pk)
+    """Discard older held plans: a whole import those of whole imports and those asked for, one asked for its like."""
+    held = SyncRun.objects.filter(integration=run.integration, lane=run.lane, status=Status.HELD).exclude(pk=run.pk)
+    if not run.scoped:
+        older = held.filter(Q(scope_schools=[], scope_students=[]) | Q(ask_first=True))
+    elif run.ask_first:
+        older = held.filter(ask_first=True, scope_students=run.scope_students)
+    else:
+        return
     for one in older:
         Change.objects.filter(run=one, status=Change.Status.PLANNED).update(status=Change.Status.DISCARDED)
         RunPage.objects.filter(run=one).update(block=None)
@@ -276,15 +355,7 @@ def _learn(run: SyncRun, rules: Rules) -> None:
         failures_in_row=0,
         resting_until=None,
     )
-    if run.certificate.get("complete"):
-        _close_what_is_mended(run)
-
-
-def _close_what_is_mended(run: SyncRun) -> None:
-    """Close older issues and unmapped codes: what still holds, a complete run has told again."""
-    older = RecordIssue.objects.filter(run__integration=run.integration_id, run__lt=run.pk, resolved=None)
-    older.update(resolved=timezone.now())
-    UnmappedCode.objects.filter(integration=run.integration_id).exclude(run=run).delete()
+    close_what_is_mended(run, rules)
 
 
 def _forget_plan(run: SyncRun) -> None:

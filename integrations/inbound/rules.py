@@ -21,6 +21,8 @@ from students.differ import Policy
 from students.models import AcademicYear, FieldOwnership, School
 from students.stays import Year
 
+from .academic_year import autumn_of, first_day, imported_year
+
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The rules of one run, as values.
@@ -50,7 +52,7 @@ def build_rules(integration: Integration, *, today: dt.date) -> Rules:
     """The rules for a run that started on a day. Raises ConfigurationError naming what is missing."""
     codes = _codes(integration)
     buildings = _buildings(integration, codes.get("building", {}))
-    year = year_of(today)
+    year = imported_year(integration, today=today)
     foreign, clearing = _ownership(integration)
     told = {
         "system": integration.system,
@@ -72,7 +74,7 @@ def build_rules(integration: Integration, *, today: dt.date) -> Rules:
     }
     return Rules(
         integration_id=integration.pk,
-        year=Year(name=year.name, starts=year.starts, ends=year.ends),
+        year=Year(name=year.name, starts=year.starts, ends=year.ends, since=first_day(year)),
         buildings=buildings,
         tables={entity: Table(values) for entity, values in codes.items() if entity != "building"},
         policy=Policy(foreign=foreign, clearing=clearing),
@@ -85,19 +87,22 @@ def build_rules(integration: Integration, *, today: dt.date) -> Rules:
 
 
 def connection_of(integration: Integration, *, today: dt.date) -> Connection:
-    """What the connector needs to reach the system in the year a day falls in.
+    """What the connector needs to reach the system in the year the integration imports on a day.
 
-    Raises ConfigurationError when an Academic Year mapping is chosen that does not hold the year.
+    Where no Academic Year mapping is chosen the year is asked for by its own name, unless it goes by the date and the
+    system cannot be asked safely: then what it has as its current year is read. Raises ConfigurationError when an
+    Academic Year mapping is chosen that does not hold the year.
     """
     return Connection(
         url=integration.url,
         credentials={name: getattr(integration, name) for name in SECRET_FIELDS if getattr(integration, name)},
-        year=_source_year(integration, year_of(today)),
+        year=_source_year(integration, imported_year(integration, today=today)),
         primary_codes=split_codes(integration.primary_enrollment_codes),
         alternate_codes=split_codes(integration.alternate_enrollment_codes),
         use_contact_record=integration.use_contact_record,
         use_local_id_as_pin=integration.use_local_id_as_pin,
         options=integration.options,
+        pictures_only=integration.pictures_only,
         allowed_hosts=frozenset(settings.SIS_ALLOWED_HOSTS),
     )
 
@@ -109,21 +114,10 @@ def split_codes(text: str) -> frozenset[str]:
     return frozenset("" if part.strip() == "(blank)" else part.strip() for part in text.split(","))
 
 
-def year_of(day: dt.date) -> AcademicYear:
-    """The academic year a day falls in, made (1 July to 30 June) when none is known."""
-    found = AcademicYear.objects.containing(day)
-    if found is not None:
-        return found
-    autumn = day.year if day.month >= 7 else day.year - 1
-    return AcademicYear.objects.get_or_create(
-        name=f"{autumn}-{autumn + 1}",
-        defaults={"starts": dt.date(autumn, 7, 1), "ends": dt.date(autumn + 1, 6, 30)},
-    )[0]
-
-
 def _source_year(integration: Integration, year: AcademicYear) -> int | None:
     if integration.academic_year_id is None:
-        return None
+        safe = connector_class(integration.system).refuses_other_years
+        return autumn_of(year) if safe or integration.year_id is not None else None
     row = DataEntityMappingValue.objects.filter(mapping_id=integration.academic_year_id, value=year.name).first()
     if row is None or not row.external_value.strip().isdigit():
         raise ConfigurationError(

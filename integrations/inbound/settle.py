@@ -14,14 +14,17 @@ from integrations.runs.failpoints import reach
 from students.differ import Policy, diff_contact
 from students.families import same_name
 from students.records import CURRENT, PRIMARY, Facts
-from students.stays import current
+from students.stays import current, outlived
 from students.student_plan import StudentPlan
 
 from . import hub, issues, store
 from .block import Entry, unpack
 from .fetch import Reading
 from .plan_page import PagePlan, PlannedChange, add_contacts, nameless, one_student, unchanged
+from .planned import Planned
+from .rules import Rules
 from .seen import seen_at
+from .told import facts_of
 
 CHUNK = 500
 
@@ -29,13 +32,14 @@ CHUNK = 500
 def settle(reading: Reading) -> None:
     """Replace every deferred change by what all schools together say. Each chunk is one transaction."""
     while True:
-        changes = list(Change.objects.filter(run=reading.run, deferred=True).order_by("page_id", "id")[:CHUNK])
+        waiting = Change.objects.filter(run=reading.run, deferred=True).exclude(external_id__in=reading.start.silent)
+        changes = list(waiting.order_by("page_id", "id")[:CHUNK])
         if not changes:
             return
         _settle_chunk(reading, changes)
 
 
-def entries_of(changes: Sequence[Change]) -> dict[str, list[Entry]]:
+def entries_of(changes: Sequence[Change | Planned]) -> dict[str, list[Entry]]:
     """External id → the decoded entries of the pages that speak of a change's student."""
     wanted = {change.external_id for change in changes}
     pages = sorted({page for change in changes for page in change.page_ids})
@@ -62,12 +66,12 @@ def _settle_chunk(reading: Reading, changes: list[Change]) -> None:
         spoken = entries.get(change.external_id, [])
         target = linked.get(change.external_id) or change.target
         if _two_people(spoken):
-            plan.issues.append(issues.one_id_two_people(change.external_id, spoken[0].ours))
+            plan.issues.append(issues.one_id_two_people(change.external_id, spoken[0].ours, facts=facts_of(*spoken)))
             continue
         known = held.get(target) if target else None
         stored, gone = facts.get(change.external_id, ({}, frozenset()))
-        # What a school said before the enrollment there ended is no claim any more.
-        others = {school: one for school, one in stored.items() if known and current(known.stays, school)}
+        # What a school said before the enrollment there ended, or last year, is no claim any more.
+        others = {school: one for school, one in stored.items() if _stands(known, school, rules)}
         decided = one_student(known, spoken, rules=rules, others=others, gone=gone)
         main = next((e for e in spoken if decided and e.ours == decided.main), None)
         if decided is not None and known is None and main is not None and nameless(main):
@@ -85,17 +89,23 @@ def _settle_chunk(reading: Reading, changes: list[Change]) -> None:
             kept.append((change, unchanged(change.external_id, spoken[0].ours, target=target)))
     plan.changes = [planned for _, planned in kept]
     add_contacts(run_id, plan, speaking, rules=rules)
-    _spell_out_contacts(plan, speaking)
+    spell_out_contacts(plan, speaking)
     pages = {change.external_id: change.page_ids for change in changes}
     reach("settle.before")
     with transaction.atomic():
         Change.objects.filter(pk__in=[change.pk for change in changes]).delete()
         store.insert_changes(run_id, plan.changes, page_id=None)
-        _remember_pages(run_id, pages)
+        remember_pages(run_id, pages)
         store.insert_issues(run_id, plan.issues)
         lease.checked(run_id, reading.fence)
         reach("settle.commit")
     reach("settle.after")
+
+
+def _stands(known: hub.Held | None, school: str, rules: Rules) -> bool:
+    """Whether the student is enrolled at a school in the year imported."""
+    stay = current(known.stays, school) if known else None
+    return stay is not None and not outlived(stay, rules.year)
 
 
 def contested(spoken: Sequence[Entry], others: Mapping[str, Facts]) -> bool:
@@ -114,7 +124,7 @@ def _settled(change: Change, plan: StudentPlan, spoken: Sequence[Entry], target:
     )  # fmt: skip
 
 
-def _spell_out_contacts(plan: PagePlan, speaking: Sequence[Entry]) -> None:
+def spell_out_contacts(plan: PagePlan, speaking: Sequence[Entry]) -> None:
     """Give creates of contacts their values: settled changes belong to no one page's block."""
     records = {
         contact.external_id: contact
@@ -127,8 +137,9 @@ def _spell_out_contacts(plan: PagePlan, speaking: Sequence[Entry]) -> None:
             change.fields = diff_contact({}, records[change.external_id], policy=Policy())[0]
 
 
-def _remember_pages(run_id: int, pages: dict[str, list[int]]) -> None:
-    rows = Change.objects.filter(run=run_id, entity="student", external_id__in=list(pages))
+def remember_pages(run_id: int, pages: dict[str, list[int]]) -> None:
+    """Note on the run's changes of students which pages speak of them. pages: external id → primary keys."""
+    rows = Change.objects.filter(run=run_id, entity="student", external_id__among=pages).order_by()
     for change in rows:
         change.page_ids = pages[change.external_id]
     Change.objects.bulk_update(rows, ["page_ids"])

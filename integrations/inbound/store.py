@@ -22,7 +22,7 @@ _CHANGE_COLUMNS = (
 )  # fmt: skip
 _ISSUE_COLUMNS = (
     "run", "page", "external_id", "schools", "severity", "code", "entity", "raw_code", "field", "candidate",
-    "message", "remedy",
+    "message", "remedy", "facts",
 )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def insert_endings(run_id: int, endings: Sequence[PlannedChange]) -> None:
     """Insert changes that end enrollments; one the run already plans for the student takes them in."""
     for start in range(0, len(endings), 500):
         chunk = {change.external_id: change for change in endings[start : start + 500]}
-        planned = Change.objects.filter(run=run_id, entity="student", external_id__in=list(chunk))
+        planned = Change.objects.filter(run=run_id, entity="student", external_id__among=chunk).order_by()
         rows = []
         for row in planned:
             ending = chunk.pop(row.external_id)
@@ -76,7 +76,7 @@ def insert_issues(run_id: int, found: Iterable[issues.Found], *, page_id: int | 
     rows = [
         (
             run_id, page_id, f.external_id[:64], [f.school] if f.school else [], f.severity, f.code, f.entity,
-            f.raw_code[:120], f.field[:64], f.candidate, f.message, f.remedy,
+            f.raw_code[:120], f.field[:64], f.candidate, f.message, f.remedy, f.facts,
         )
         for f in found
     ]  # fmt: skip
@@ -129,7 +129,7 @@ def _defer_earlier(page: RunPage, external_ids: list[str]) -> None:
     if not external_ids:
         return
     rows: list[tuple[Any, ...]] = []
-    earlier = Change.objects.filter(run=page.run_id, entity="student", external_id__in=external_ids)
+    earlier = Change.objects.filter(run=page.run_id, entity="student", external_id__among=external_ids).order_by()
     for change in earlier:
         pages = change.page_ids or ([change.page_id] if change.page_id else [])
         rows.append((change.pk, True, [*pages, page.pk]))

@@ -40,6 +40,11 @@ def plan_undo(run: SyncRun, *, fence: int, today: dt.date) -> None:
         lease.checked(run.pk, fence)
 
 
+def preview(run: SyncRun, changes: list[Change], *, today: dt.date) -> dict[str, PlannedChange]:
+    """External id → what undoing these student changes of an applied run would do; nothing for who is gone."""
+    return {planned.external_id: planned for planned in _invert_students(run, changes, today)}
+
+
 def finish_undo(run: SyncRun, *, fence: int) -> None:
     """Mark what was taken back, pause the schedule, and end the undo.
 
@@ -58,11 +63,12 @@ def finish_undo(run: SyncRun, *, fence: int) -> None:
             SyncRun.objects.filter(pk=original.pk).update(status=Status.UNDONE)
         kept = run.changes.exclude(withheld={}).exists()
         students = applied.filter(entity="student").count()
+        part = f" for {students} student{'' if students == 1 else 's'}" if run.scope_students else ""
         if not ExternalIdentity.objects.filter(integration=run.integration_id, entity="student").exists():
             Integration.objects.filter(pk=run.integration_id).update(completed_schools=[])
         Integration.objects.filter(pk=run.integration_id).update(
-            schedule_paused=f"Run {original.pk} was undone by run {run.pk}. "
-            "Scheduled imports wait until a person resumes them."
+            schedule_paused=f"Run {original.pk} was undone{part} by run {run.pk}. "
+            "No import starts by itself until a person resumes it; the refresh icon still works."
         )
         run.counts = {"received": students, "updated": students}
         lease.checked(

@@ -11,7 +11,7 @@ from students.models import Contact, Enrollment, Student, StudentContact
 
 from .missing import enrolled_counts
 from .rules import Rules
-from .seen import count_seen, seen_anywhere
+from .seen import count_seen, current_elsewhere, seen_anywhere
 
 NOT_COUNTED = (Change.Status.DISCARDED, Change.Status.WITHHELD, Change.Status.CONFLICT)
 
@@ -19,22 +19,24 @@ NOT_COUNTED = (Change.Status.DISCARDED, Change.Status.WITHHELD, Change.Status.CO
 def count(run: SyncRun) -> dict[str, int]:
     """The run's counts of distinct students, as planned until applied.
 
-    received = created + updated + unchanged + reopened + rejected + inactive + left, with those the system,
-    asked by id, says have left; dropped = left + those dropped by absence.
+    received = created + updated + unchanged + reopened + rejected + inactive + left, with those of whom the system,
+    asked by id, says that they have left; dropped = left + those dropped by absence.
     """
     changes = Change.objects.filter(run=run, entity="student").exclude(status__in=NOT_COUNTED)
     kinds = dict(changes.order_by().values_list("kind").annotate(Count("id")))
     asked = _left_unseen(run)
     seen, inactive_only = count_seen(run.pk)
     left = kinds.get("left", 0)
+    refused = _rejected(run)
+    stopped = seen_anywhere(run.pk, refused)
     counts = {
-        "received": seen + asked,
+        "received": seen + asked + len(refused - stopped),
         "created": kinds.get("create", 0),
         "updated": kinds.get("update", 0),
         "unchanged": 0,
         "reopened": kinds.get("reopen", 0),
-        "rejected": _rejected(run),
-        "inactive": max(inactive_only - (left - asked), 0),
+        "rejected": len(refused),
+        "inactive": max(inactive_only - (left - asked) - len(stopped - current_elsewhere(run.pk, stopped)), 0),
         "left": left,
         "dropped": left + kinds.get("drop", 0),
         "withheld_fields": _withheld(run),
@@ -78,13 +80,14 @@ def _left_unseen(run: SyncRun) -> int:
     return len(asked - seen_anywhere(run.pk, asked))
 
 
-def _rejected(run: SyncRun) -> int:
+def _rejected(run: SyncRun) -> set[str]:
+    """The ids of students kept out by an issue."""
     errors = RecordIssue.objects.filter(run=run, severity="error").exclude(external_id="")
     refused = set(errors.values_list("external_id", flat=True))
     if not refused:
-        return 0
+        return set()
     changed = Change.objects.filter(run=run, entity="student").exclude(status__in=NOT_COUNTED)
-    return len(refused - set(changed.values_list("external_id", flat=True).iterator()))
+    return refused - set(changed.values_list("external_id", flat=True).iterator())
 
 
 def _withheld(run: SyncRun) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +11,16 @@ from integrations.models import Change, ExternalIdentity
 from students import bulk
 from students.differ import Policy, plain
 from students.families import name_key
-from students.models import AcademicYear, Contact, Enrollment, Family, School, Student, StudentContact
-from students.records import CONTACT_FIELDS, LINK_FIELDS, STUDENT_FIELDS
+from students.models import AcademicYear, Contact, Enrollment, Family, School, Student, StudentAllergy, StudentContact
+from students.newcomers import Newcomer, day, stay_key
+from students.records import CONTACT_FIELDS, LINK_FIELDS, STUDENT_FIELDS, STUDENT_PATHS
 
 from . import hub
+from .planned import Planned
 
 ENTITY_OF = {"enrollments": "enrollment", "contacts": "contact"}
+SPEAKER = "speaker"
+"""The path of which of a student's ids in the integration speaks, since two records were merged."""
 STAY_FIELDS = ("grade_level", "entered", "left", "exit_reason", "primary")
 
 
@@ -41,12 +44,12 @@ class _Person(msgspec.Struct, kw_only=True):
 
     external_id: str
     held: hub.Held
-    new: bool = False
     values: dict[str, Any] = {}
     family: str | None = None
     stays: dict[str, dict[str, Any]] = {}
     stay_ids: dict[str, int] = {}
     links: dict[str, dict[str, Any]] = {}
+    speaker: str = ""
     deleted: bool = False
 
 
@@ -56,30 +59,37 @@ class Batch:
     def __init__(self, integration_id: int, places: Places) -> None:
         self.integration_id, self.places = integration_id, places
         self.people: dict[int, _Person] = {}
-        self.newcomers: list[tuple[Change, _Person]] = []
+        self.newcomers: list[tuple[Planned, Newcomer]] = []
         self.contacts: dict[int, dict[str, Any]] = {}
         self.contact_columns: set[str] = set()
         self.touched_contacts: set[int] = set()
-        self.new_contacts: list[tuple[Change, dict[str, Any]]] = []
+        self.new_contacts: list[tuple[Planned, tuple[Any, ...]]] = []
+        self.identities: list[tuple[Any, ...]] = []
         self.contact_ids: dict[str, int] = {}
         self.deleted_contacts: set[int] = set()
         self.conflicts: set[str] = set()
         self.linked: dict[str, int] = {}
 
-    def load(self, students: Sequence[Change], contacts: Sequence[Change]) -> None:
+    def load(self, students: Sequence[Planned], contacts: Sequence[Planned]) -> None:
         """Lock and load the rows that the changes speak of."""
-        held = hub.load(self.integration_id, (c.target for c in students if c.target), for_update=True)
+        ids = (c.target for c in students if c.target)
+        wanted = any("allergies" in c.fields for c in students)
+        held = hub.load(self.integration_id, ids, for_update=True, allergies=wanted)
         self.people = {pk: _person("", one) for pk, one in held.items()}
         self.contacts = hub.lock_contacts(c.target for c in contacts if c.target)
 
-    def take_contact(self, change: Change, *, policy: Policy) -> None:
-        """Apply one change of a contact in memory and set its status."""
-        if change.kind == Change.Kind.CREATE:
-            values = {name: plain(None, name) for name in CONTACT_FIELDS}
-            values |= {path: after for path, (_, after) in change.fields.items()}
-            self.new_contacts.append((change, values))
-            change.status = Change.Status.APPLIED
-            return
+    def add_student(self, change: Planned, newcomer: Newcomer) -> None:
+        """Take in a new student and set the change's status."""
+        self.newcomers.append((change, newcomer))
+        change.status = Change.Status.APPLIED
+
+    def add_contact(self, change: Planned, values: tuple[Any, ...]) -> None:
+        """Take in a new contact, its values in the order of CONTACT_FIELDS, and set the change's status."""
+        self.new_contacts.append((change, values))
+        change.status = Change.Status.APPLIED
+
+    def take_contact(self, change: Planned, *, policy: Policy) -> None:
+        """Apply one change of a contact we hold in memory and set its status."""
         contact = self.contacts.get(change.target or 0)
         if contact is None:
             self._refuse(change, change.fields, None)
@@ -102,16 +112,8 @@ class Batch:
                 done += 1
         self._finish(change, done)
 
-    def take_student(self, change: Change, *, policy: Policy) -> None:
-        """Apply one change of a student in memory and set its status."""
-        if change.kind == Change.Kind.CREATE:
-            person = _person(change.external_id, _nobody())
-            person.new = True
-            for path, (_, after) in change.fields.items():
-                _put(person, path, after)
-            self.newcomers.append((change, person))
-            change.status = Change.Status.APPLIED
-            return
+    def take_student(self, change: Planned, *, policy: Policy) -> None:
+        """Apply one change of a student we hold in memory and set its status."""
         found = self.people.get(change.target or 0)
         if found is None and change.target is None and not change.fields:
             change.status = Change.Status.APPLIED
@@ -126,13 +128,17 @@ class Batch:
             return
         self._finish(change, self._put_all(found, change, policy))
 
-    def _put_all(self, person: _Person, change: Change, policy: Policy) -> int:
+    def _put_all(self, person: _Person, change: Planned, policy: Policy) -> int:
         done = 0
         before_stays = {path: dict(stay) for path, stay in person.stays.items()}
         stay_paths = []
         for path, (before, after) in change.fields.items():
             head = path.partition(".")[0]
             name = f"{ENTITY_OF.get(head, 'student')}.{path.rpartition('.')[2]}"
+            if path == SPEAKER:
+                person.speaker = after
+                done += 1
+                continue
             now = _get(person, path)
             if head in person.held.locked:
                 change.withheld[path] = [now, after, "locked"]
@@ -152,7 +158,7 @@ class Batch:
             done -= len(stay_paths)
         return done
 
-    def _finish(self, change: Change, done: int) -> None:
+    def _finish(self, change: Planned, done: int) -> None:
         conflicts = any(why == "conflict" for _, _, why in change.withheld.values())
         if conflicts:
             self.conflicts.add(change.external_id)
@@ -161,19 +167,21 @@ class Batch:
         else:
             change.status = Change.Status.CONFLICT if conflicts else Change.Status.WITHHELD
 
-    def _refuse(self, change: Change, fields: dict[str, list[Any]], now: Any) -> None:
+    def _refuse(self, change: Planned, fields: dict[str, list[Any]], now: Any) -> None:
         """The row is gone: nothing of the change can be written."""
         change.withheld = {path: [now, after, "conflict"] for path, (_, after) in fields.items()}
         change.status = Change.Status.CONFLICT
         self.conflicts.add(change.external_id)
 
     def write(self) -> None:
-        """Write everything that differs: contacts, families, students, enrollments, links, identities."""
+        """Write everything that differs: contacts, families, students, identities, enrollments, links, allergies."""
         self._write_contacts()
         families = self._families()
         self._write_students(families)
+        self._write_identities()
         self._write_stays()
         self._write_links()
+        self._write_allergies()
 
     def _write_contacts(self) -> None:
         if self.deleted_contacts:
@@ -185,24 +193,23 @@ class Batch:
             [(pk, *(self.contacts[pk][c] for c in columns)) for pk in sorted(self.touched_contacts)],
         )
         ids = bulk.reserve_ids(Contact, len(self.new_contacts))
-        rows, identities = [], []
+        rows = []
         for pk, (change, values) in zip(ids, self.new_contacts, strict=True):
             change.target = pk
             self.contact_ids[change.external_id] = pk
-            rows.append((pk, *(values[name] for name in CONTACT_FIELDS)))
-            identities.append((self.integration_id, "contact", change.external_id, None, pk))
+            rows.append((pk, *values))
+            self.identities.append((self.integration_id, "contact", change.external_id, None, pk))
         bulk.insert(Contact, ("id", *CONTACT_FIELDS), rows)
-        self._identify(identities)
 
     def _families(self) -> dict[str, int]:
-        people = [*self.people.values(), *(person for _, person in self.newcomers)]
-        keys = {p.family for p in people if p.family and p.family != p.held.family}
+        keys = {p.family for p in self.people.values() if p.family and p.family != p.held.family}
+        keys |= {newcomer.family for _, newcomer in self.newcomers if newcomer.family}
         if not keys:
             return {}
-        known = dict(Family.objects.filter(key__in=keys).values_list("key", "id"))
+        known = dict(Family.objects.filter(key__among=keys).values_list("key", "id"))
         if len(known) < len(keys):
-            Family.objects.bulk_create([Family(key=key) for key in sorted(keys - known.keys())], ignore_conflicts=True)
-            known = dict(Family.objects.filter(key__in=keys).values_list("key", "id"))
+            bulk.insert_missing(Family, "key", sorted(keys - known.keys()))
+            known = dict(Family.objects.filter(key__among=keys).values_list("key", "id"))
         return known
 
     def _write_students(self, families: dict[str, int]) -> None:
@@ -212,95 +219,110 @@ class Batch:
             for pk in gone:
                 del self.people[pk]
         ids = bulk.reserve_ids(Student, len(self.newcomers))
-        rows, identities = [], []
-        for pk, (change, person) in zip(ids, self.newcomers, strict=True):
-            person.held.id = pk
+        rows = []
+        for pk, (change, new) in zip(ids, self.newcomers, strict=True):
             change.target = pk
-            self.linked[change.external_id] = pk
-            rows.append((pk, *_student_row(person, families)))
-            identities.append((self.integration_id, "student", change.external_id, pk, None))
+            self.linked[new.external_id] = pk
+            family = families[new.family] if new.family else None
+            rows.append((pk, *new.values, new.name_key, family, Student.Status.CURRENT, new.grade_level))
+            self.identities.append((self.integration_id, "student", new.external_id, pk, None))
         bulk.insert(Student, ("id", *_STUDENT_COLUMNS), rows)
-        self._identify(identities)
         changed = [(pk, *_student_row(person, families)) for pk, person in self.people.items() if _differs(person)]
         bulk.update(Student, _STUDENT_COLUMNS, changed)
-        self._link_found()
 
-    def _link_found(self) -> None:
-        """Give students found by state id this integration's identity."""
+    def _write_identities(self) -> None:
+        """Link what is new, and students found by state id, to this integration's ids."""
         wanted = {p.external_id: pk for pk, p in self.people.items() if p.external_id}
-        if not wanted:
-            return
-        known = hub.student_ids(self.integration_id, list(wanted))
-        self._identify([(self.integration_id, "student", e, pk, None) for e, pk in wanted.items() if e not in known])
+        known = hub.student_ids(self.integration_id, wanted)
+        self.identities += [(self.integration_id, "student", e, pk, None) for e, pk in wanted.items() if e not in known]
         self.linked |= wanted
-
-    def _identify(self, rows: list[tuple[Any, ...]]) -> None:
-        bulk.insert(ExternalIdentity, ("integration", "entity", "external_id", "student", "contact"), rows)
+        bulk.insert(ExternalIdentity, ("integration", "entity", "external_id", "student", "contact"), self.identities)
+        for pk, person in self.people.items():
+            ids = ExternalIdentity.objects.filter(integration=self.integration_id, entity="student", student=pk)
+            if person.speaker and ids.filter(external_id=person.speaker).update(silent=False):
+                ids.exclude(external_id=person.speaker).update(silent=True)
 
     def _write_stays(self) -> None:
         ending: list[tuple[Any, ...]] = []
         starting: list[tuple[Any, ...]] = []
         inserts, deletes = [], []
-        for person in [*self.people.values(), *(p for _, p in self.newcomers)]:
+        for pk, person in self.people.items():
             held = {stay.path: _stay_values(stay) for stay in person.held.stays}
-            for path, pk in person.stay_ids.items():
-                if path not in person.stays:
-                    deletes.append(pk)
+            deletes += [stay_id for path, stay_id in person.stay_ids.items() if path not in person.stays]
             for path, stay in person.stays.items():
                 if held.get(path) == stay:
                     continue
-                row = tuple(_date(stay[name]) if name in ("entered", "left") else stay[name] for name in STAY_FIELDS)
+                row = tuple(day(stay[name]) if name in ("entered", "left") else stay[name] for name in STAY_FIELDS)
                 if path in person.stay_ids:
                     (ending if stay["left"] or not stay["primary"] else starting).append((person.stay_ids[path], *row))
                 else:
-                    school, year, stint = _stay_key(path)
-                    inserts.append((person.held.id, self.places.schools[school], self.places.years[year], stint, *row))
+                    inserts.append((pk, *self._place(*stay_key(path)), *row))
+        for change, new in self.newcomers:
+            inserts += [(change.target, *self._place(*stay[:3]), *stay[3:]) for stay in new.stays]
         if deletes:
             Enrollment.objects.filter(pk__in=deletes).delete()
         bulk.update(Enrollment, STAY_FIELDS, ending)
         bulk.update(Enrollment, STAY_FIELDS, starting)
         bulk.insert(Enrollment, ("student", "school", "academic_year", "stint", *STAY_FIELDS), inserts)
 
+    def _place(self, school: str, year: str, stint: int) -> tuple[int, int, int]:
+        return self.places.schools[school], self.places.years[year], stint
+
     def _write_links(self) -> None:
-        everyone = [*self.people.values(), *(p for _, p in self.newcomers)]
-        wanted = {e for p in everyone for e in p.links if e not in p.held.links} - self.contact_ids.keys()
+        wanted = {e for p in self.people.values() for e in p.links if e not in p.held.links}
+        wanted |= {link[0] for _, new in self.newcomers for link in new.links}
+        wanted -= self.contact_ids.keys()
         if wanted:
             self.contact_ids |= hub.contact_ids(self.integration_id, wanted)
-        inserts, updates, deletes = [], [], []
-        for person in everyone:
+        updates, deletes = [], []
+        adds: list[tuple[str, int | None, tuple[Any, ...]]] = []
+        for pk, person in self.people.items():
             for external_id, link in person.links.items():
                 row = tuple(link[name] for name in LINK_FIELDS)
-                if external_id in person.held.link_ids:
-                    if link != person.held.links[external_id]:
-                        updates.append((person.held.link_ids[external_id], *row))
-                elif external_id in self.contact_ids:
-                    inserts.append((person.held.id, self.contact_ids[external_id], *row))
-                else:
-                    self.conflicts.add(person.external_id)
-            deletes += [pk for e, pk in person.held.link_ids.items() if e not in person.links]
+                if external_id not in person.held.link_ids:
+                    adds.append((person.external_id, pk, (external_id, *row)))
+                elif link != person.held.links[external_id]:
+                    updates.append((person.held.link_ids[external_id], *row))
+            deletes += [link_id for e, link_id in person.held.link_ids.items() if e not in person.links]
+        adds += [(new.external_id, change.target, link) for change, new in self.newcomers for link in new.links]
+        here = self.contact_ids
+        self.conflicts |= {external_id for external_id, _, link in adds if link[0] not in here}
         if deletes:
             StudentContact.objects.filter(pk__in=deletes).delete()
         bulk.update(StudentContact, LINK_FIELDS, updates)
+        inserts = [(pk, here[link[0]], *link[1:]) for _, pk, link in adds if link[0] in here]
         bulk.insert(StudentContact, ("student", "contact", *LINK_FIELDS), inserts)
+
+    def _write_allergies(self) -> None:
+        deletes: list[tuple[Any, ...]] = []
+        inserts = [(change.target, *pair) for change, new in self.newcomers for pair in new.allergies]
+        for pk, person in self.people.items():
+            before, after = _allergies(person.held), person.values["allergies"]
+            deletes += [(pk, *pair) for pair in before if pair not in after]
+            inserts += [(pk, *pair) for pair in after if pair not in before]
+        columns = ("student", "allergy", "note")
+        bulk.delete(StudentAllergy, columns, deletes)
+        bulk.insert(StudentAllergy, columns, inserts)
 
 
 _STUDENT_COLUMNS = (*STUDENT_FIELDS, "name_key", "family", "status", "grade_level")
-
-
-def _nobody() -> hub.Held:
-    return hub.Held(id=0, values={}, stays=[], links={}, link_ids={})
 
 
 def _person(external_id: str, held: hub.Held) -> _Person:
     return _Person(
         external_id=external_id,
         held=held,
-        values={name: plain(held.values.get(name), name) for name in STUDENT_FIELDS},
+        values={name: plain(held.values.get(name), name) for name in STUDENT_PATHS},
         family=held.family,
         stays={stay.path: _stay_values(stay) for stay in held.stays},
         stay_ids={stay.path: stay.id for stay in held.stays},
         links={external: dict(link) for external, link in held.links.items()},
     )
+
+
+def _allergies(held: hub.Held) -> list[list[str]]:
+    pairs: list[list[str]] = plain(held.values.get("allergies"), "allergies")
+    return pairs
 
 
 def _stay_values(stay: Any) -> dict[str, Any]:
@@ -311,13 +333,6 @@ def _stay_values(stay: Any) -> dict[str, Any]:
         "exit_reason": stay.exit_reason,
         "primary": stay.primary,
     }
-
-
-def _stay_key(path: str) -> tuple[str, str, int]:
-    """School code, year's name and stint of an enrollment's path."""
-    rest, _, stint = path.removeprefix("enrollments.").rpartition(".")
-    school, _, year = rest.rpartition(".")
-    return school, year, int(stint)
 
 
 def _split(path: str) -> tuple[str, str, str]:
@@ -360,7 +375,7 @@ def _put(person: _Person, path: str, value: Any) -> None:
 
 def _possible(stays: dict[str, dict[str, Any]]) -> bool:
     """Whether the database would take these stays: one current a school, one current primary, no backward dates."""
-    current = [(_stay_key(path)[0], stay["primary"]) for path, stay in stays.items() if stay["left"] is None]
+    current = [(stay_key(path)[0], stay["primary"]) for path, stay in stays.items() if stay["left"] is None]
     if len({school for school, _ in current}) < len(current) or sum(primary for _, primary in current) > 1:
         return False
     return all(not (s["left"] and s["entered"]) or s["left"] >= s["entered"] for s in stays.values())
@@ -390,13 +405,9 @@ def _student_row(person: _Person, families: dict[str, int]) -> tuple[Any, ...]:
     else:
         family = families[person.family] if person.family else None
     values = [person.values[name] for name in STUDENT_FIELDS]
-    values[_BIRTH] = _date(values[_BIRTH])
+    values[_BIRTH] = day(values[_BIRTH])
     key = name_key(person.values["first_name"], person.values["last_name"])
     return (*values, key, family, *_standing(person))
 
 
 _BIRTH = STUDENT_FIELDS.index("birth_date")
-
-
-def _date(text: str | None) -> dt.date | None:
-    return dt.date.fromisoformat(text) if text else None

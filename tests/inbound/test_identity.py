@@ -124,6 +124,60 @@ def test_namesakes_born_on_one_day_are_not_two_students_unseen(world: World) -> 
     assert adds_up(run)
 
 
+def test_a_state_id_that_lost_its_zeros_links_and_keeps_ours(world: World) -> None:
+    child = world.settled()[0]
+    held = a_student(child, state_id=f"00{child.state_id}", last_name="Before")
+    run = world.sync()
+    assert (run.counts["created"], run.counts["updated"], run.counts["rejected"]) == (39, 1, 0)
+    assert world.student(child) == held
+    assert world.student(child).state_id == f"00{child.state_id}"
+    settled(world)
+
+
+def test_a_state_id_with_more_zeros_than_ours_is_taken() -> None:
+    with a_world("aeries", students=20) as world:
+        child = world.settled()[0]
+        world.district.change(child.id, state_id="0012345678")
+        held = a_student(child, state_id="12345678")
+        world.sync()
+        assert world.student(child) == held
+        assert world.student(child).state_id == "0012345678"
+        settled(world)
+
+
+def test_two_new_records_whose_state_ids_differ_in_zeros_alone_are_both_refused(world: World) -> None:
+    one, two = world.settled()[0], world.settled()[-1]
+    world.district.change(two.id, state_id=f"0{one.state_id}")
+    run = world.sync()
+    assert codes(world, run) == sorted(("possible_duplicate", world.external_id(c)) for c in (one, two))
+    assert Student.objects.count() == 38
+
+
+@pytest.mark.parametrize("several", ["", "first", "second", "both"])
+@pytest.mark.parametrize("loaded_before", [False, True])
+def test_namesakes_at_two_schools_are_not_two_students_unseen(
+    world: World, *, several: str, loaded_before: bool
+) -> None:
+    one = world.settled()[0]
+    two = next(c for c in world.settled() if c.enrollments[0].school != one.enrollments[0].school)
+    schools = one.enrollments[0].school, two.enrollments[0].school
+    if loaded_before:
+        world.district.remove(one.id)
+        world.district.remove(two.id)
+        world.sync()
+        world.district.restore_child(one)
+        world.district.restore_child(two)
+    world.district.change(two.id, first_name=one.first_name, last_name=one.last_name, birth_date=one.birth_date)
+    if several in ("first", "both"):
+        world.district.enroll(one.id, schools[1])
+    if several in ("second", "both"):
+        world.district.enroll(two.id, schools[0])
+    run = world.sync()
+    assert {code for code, _ in codes(world, run)} == {"possible_duplicate"}
+    assert Student.objects.filter(first_name=one.first_name, birth_date=one.birth_date).count() == 1
+    assert adds_up(run)
+
+
 def test_one_id_that_names_two_children_is_refused_and_keeps_what_we_hold() -> None:
     with a_world("aeries", students=40) as world:
         world.sync()

@@ -96,10 +96,17 @@ def test_statements_grow_with_pages_never_with_students() -> None:
     assert small["statements"] == large["statements"]
 
 
-def statements(size: int) -> dict[str, list[int]]:
+def test_a_page_costs_at_most_twelve_statements() -> None:
+    few, many = statements(10, pages=5), statements(10, pages=15)
+    more = [b - a for a, b in zip(few["statements"], many["statements"], strict=True)]
+    assert [b - a for a, b in zip(few["pages"], many["pages"], strict=True)] == [10, 10, 10, 10]
+    assert max(more[:3]) <= 12 * 10, more
+
+
+def statements(size: int, *, pages: int = 5) -> dict[str, list[int]]:
     """Pages and statements of a first pull, a second, one with changes, one with leavers: size to a page."""
-    pages, counts = [], []
-    setting = {"students": size * 5, "schools": 1, "options": {"page_size": size}}
+    read, counts = [], []
+    setting = {"students": size * pages, "schools": 1, "options": {"page_size": size}}
     with transaction.atomic(), a_world("aeries", **setting) as world:
         district = world.district
         steps = (
@@ -112,10 +119,10 @@ def statements(size: int) -> dict[str, list[int]]:
             step()
             with CaptureQueriesContext(connection) as queries:
                 run = world.sync()
-            pages.append(run.pages.count())
+            read.append(run.pages.count())
             counts.append(len(queries))
         transaction.set_rollback(True)
-    return {"pages": pages, "statements": counts}
+    return {"pages": read, "statements": counts}
 
 
 def test_memory_of_what_was_seen_is_kept_for_every_row_of_a_student(world: World) -> None:

@@ -10,6 +10,7 @@ import pytest
 from students import stays
 from students.records import ALTERNATE, LEFT, PRIMARY, EnrollmentRecord
 from students.stays import Stay, Year
+from students.student_plan import end_stays
 
 YEAR = Year(name="2026-2027", starts=dt.date(2026, 7, 1), ends=dt.date(2027, 6, 30))
 TODAY = dt.date(2026, 11, 16)
@@ -65,6 +66,29 @@ def test_a_stay_of_last_year_ends_with_the_year_and_a_new_one_begins() -> None:
     assert fields[f"{old.path}.exit_reason"] == ["", "year ended"]
     assert fields[PATH][1]["grade_level"] == "4"
     assert not reopens
+
+
+def test_a_stay_of_a_later_year_is_left_alone_by_a_run_of_this_one() -> None:
+    later = a_stay(year="2027-2028", year_ends=dt.date(2028, 6, 30))
+    gone = a_record(status=LEFT, left=dt.date(2026, 10, 2))
+    assert stays.ahead(later, YEAR)
+    assert stays.enroll([later], a_record(), year=YEAR, primary=True) == ({}, False)
+    assert stays.leave([later], gone, today=TODAY, year=YEAR) == {}
+    assert end_stays([later], {"110": (TODAY, "not in file")}, year=YEAR)[0] == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "day"), [(None, "2026-06-04"), (dt.date(2026, 3, 5), "2026-03-05"), (TODAY, "2026-06-04")]
+)
+def test_a_stay_of_an_earlier_year_ends_with_that_year_or_when_the_student_left_before(
+    told: dt.date | None, day: str
+) -> None:
+    old = a_stay(year="2025-2026", entered=dt.date(2025, 8, 13), year_ends=dt.date(2026, 6, 4))
+    assert stays.outlived(old, YEAR)
+    assert stays.end_with_year(old, year=YEAR, told=told) == {
+        f"{old.path}.left": [None, day],
+        f"{old.path}.exit_reason": ["", "year ended"],
+    }
 
 
 @pytest.mark.parametrize("entered", [None, dt.date(2026, 8, 13), dt.date(2026, 9, 1)])

@@ -13,7 +13,7 @@ from students.records import (
     CURRENT,
     FUTURE,
     LEFT,
-    STUDENT_FIELDS,
+    STUDENT_PATHS,
     ContactRecord,
     EnrollmentRecord,
     Facts,
@@ -185,5 +185,5 @@ def test_a_plan_applied_leaves_nothing_to_plan(ours: dict[str, Any], record: Stu
     found = plan(Known(values=ours, stays=[a_stay(entered=None)]), said)
     fields = {} if found is None else found.fields
     assert all("." not in path for path in fields)
-    after = apply_fields({name: plain(ours[name], name) for name in STUDENT_FIELDS}, fields)
+    after = apply_fields({name: plain(ours[name], name) for name in STUDENT_PATHS}, fields)
     assert plan(Known(values=after, stays=[a_stay(entered=None)]), said) is None

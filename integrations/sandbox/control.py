@@ -23,6 +23,7 @@ CHANGES = (
     "remove",
     "add",
     "change_percent",
+    "roll_over",
 )
 DATES = ("on", "entered", "left", "birth_date", "district_entered")
 

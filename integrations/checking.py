@@ -13,6 +13,7 @@ from integrations.connectors.base import Check, Connector
 from integrations.connectors.registry import connector_class
 from integrations.errors import ConfigurationError, IntegrationError
 from integrations.http import checked_address
+from integrations.inbound.academic_year import AUTOMATIC, imported
 from integrations.inbound.rules import connection_of
 from integrations.models import Integration
 from integrations.system_fields import FIELDS
@@ -70,11 +71,19 @@ def check_integration(integration: Integration) -> list[Check]:
         lines = connector.check()
         if integration.building_id and all(line.ok for line in lines):
             lines.append(_building_line(connector, buildings))
-        return lines
+        return [_year_line(integration), *lines]
     except IntegrationError as error:
         return [Check("Connection", False, error.message)]
     finally:
         connector.close()
+
+
+def _year_line(integration: Integration) -> Check:
+    """Which academic year an import would be of now, and whether it is over."""
+    now = imported(integration, today=timezone.localdate())
+    if now.warning:
+        return Check("Academic year imported", False, now.warning, f"Choose {now.began}, or “{AUTOMATIC}”.")
+    return Check("Academic year imported", True, f"{now.words}.")
 
 
 def _building_line(connector: Connector, buildings: tuple[str, ...]) -> Check:

@@ -161,6 +161,9 @@ def _integration(entry: dict[str, Any], place: str, outcome: Outcome) -> str:
     values = {key: entry[key] for key in PLAIN if key in entry}
     values |= entry.get("credentials", {})
     values |= {f"guard_{key}": number for key, number in entry.get("guard", {}).items()}
+    values |= {f"rollover_{key}": one for key, one in entry.get("rollover_guard", {}).items()}
+    if "academic_year" in entry:
+        values["year"] = _year(entry["academic_year"], f"{place}.academic_year", outcome)
     values |= {key: _chosen(key, name, place) for key, name in entry.get("mappings", {}).items()}
     if "error_owner" in entry:
         values["error_owner"] = _owner(entry["error_owner"], f"{place}.error_owner")
@@ -181,6 +184,14 @@ def _integration(entry: dict[str, Any], place: str, outcome: Outcome) -> str:
     return _store(integration, values, place)
 
 
+def _year(name: str | None, place: str, outcome: Outcome) -> AcademicYear | None:
+    """The academic year of a name, None for the automatic one. Raises FileError."""
+    if name is None:
+        return None
+    _need_academic_year(name, place, outcome)
+    return AcademicYear.objects.get(name=name)
+
+
 def _is_stored(url: str, integration: Integration, *, system: str) -> bool:
     """Whether a Url that carries the secret is the one stored, which is stored in two halves."""
     if not FIELDS[system].url_is_secret or not integration.url_secret:
@@ -195,8 +206,6 @@ def _system(entry: Mapping[str, Any], integration: Integration, place: str) -> s
         raise FileError(f"{place}.system is missing; the integration {entry['name']} is new.")
     if wanted not in SYSTEMS:
         known = ", ".join(SYSTEMS)
-        if wanted in FIELDS:
-            raise FileError(f"{place}.system: {wanted} is not supported by this version, which reads {known}.")
         raise FileError(f"{place}.system: there is no system {wanted!r}; there are {known}.")
     if before and wanted != before and integration.runs.exists():
         raise FileError(

@@ -33,7 +33,7 @@ def export() -> dict[str, Any]:
         "integrations": [
             _integration(one)
             for one in sorted(
-                Integration.objects.select_related(*ENTITIES, "error_owner").prefetch_related(
+                Integration.objects.select_related(*ENTITIES, "error_owner", "year").prefetch_related(
                     "school_connections__school"
                 ),
                 key=lambda one: one.name,
@@ -66,6 +66,13 @@ def _integration(integration: Integration) -> dict[str, Any]:
     chosen = {key: getattr(integration, key) for key in ENTITIES if key in shown}
     told["mappings"] = {key: one.name for key, one in chosen.items() if one is not None}
     told["guard"] = {"percent": integration.guard_percent, "count": integration.guard_count}
+    told["academic_year"] = integration.year.name if integration.year else None
+    until = integration.rollover_until
+    told["rollover_guard"] = {
+        "percent": integration.rollover_percent,
+        "count": integration.rollover_count,
+        "until": until.isoformat() if until else None,
+    }
     told["error_owner"] = integration.error_owner.get_username() if integration.error_owner else None
     told["schools"] = sorted(one.school.code for one in integration.school_connections.all())
     return told

@@ -159,6 +159,10 @@ def _date(value: Any, place: str) -> dt.date:
         raise FileError(f"{place} must be a date such as 2026-08-13.") from None
 
 
+def _date_or_none(value: Any, place: str) -> dt.date | None:
+    return None if value in (None, "") else _date(value, place)
+
+
 def _object(value: Any, place: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FileError(f"{place} must be an object in braces.")
@@ -271,6 +275,8 @@ def _integration(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "use_contact_record": _flag,
         "drop_students_not_in_file": _flag,
         "guard": _record({"percent": _whole(1, 100), "count": _whole(0, 1_000_000)}),
+        "academic_year": _text_or_none,
+        "rollover_guard": _record({"percent": _whole(1, 100), "count": _whole(0, 1_000_000), "until": _date_or_none}),
         "import_enabled": _flag,
         "export_enabled": _flag,
         "field_mapping": _not_yet,

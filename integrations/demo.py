@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from integrations.inbound.rules import year_of
+from integrations.inbound.academic_year import year_of
 from integrations.models import Integration, SchoolConnection
 from integrations.sandbox.district import District
 from integrations.sandbox.district import School as SourceSchool

@@ -43,6 +43,10 @@ LABELS: Final[dict[str, str]] = {
     "export_enabled": "Export enabled",
     "guard_percent": "Hold above percent",
     "guard_count": "And above students",
+    "year": "Academic Year Imported",
+    "rollover_percent": "Rollover: hold above percent",
+    "rollover_count": "Rollover: and above students",
+    "rollover_until": "Rollover limits until",
     "error_owner": "Error owner",
     "purpose": "Purpose",
     "options": "Options",
@@ -54,8 +58,8 @@ _MAPPINGS = (
     "building", "ethnicity", "grade_level", "race", "state", "gender", "language", "relationship",
 )  # fmt: skip
 _RUNNING = (
-    "environment", "import_enabled", "export_enabled", "guard_percent", "guard_count", "error_owner",
-    "purpose", "options",
+    "environment", "import_enabled", "export_enabled", "guard_percent", "guard_count", "year", "rollover_percent",
+    "rollover_count", "rollover_until", "error_owner", "purpose", "options",
 )  # fmt: skip
 _ALWAYS = frozenset({"name", "system", "url", *_MAPPINGS})
 PICTURES_ONLY = frozenset({"name", "system", "url", "token", "building"})

@@ -28,6 +28,7 @@ from integrations.admin.held_list import (
     schools_of,
     wanted_of,
 )
+from integrations.admin.held_rollover import rollover_told
 from integrations.admin.responses import page, refused, run_page
 from integrations.admin.scoping import may_decide
 from integrations.errors import RunRefused
@@ -43,6 +44,7 @@ WRITES = (
     ("contact", Change.Kind.UPDATE, "{} changed contact{s}"),
     ("student", Change.Kind.LEFT, "{} student{s} who left, says the SIS"),
     ("student", Change.Kind.DROP, "{} student{s} dropped: not in file"),
+    ("student", Change.Kind.ENDED, "{} student{s} whose enrollment ends with last year"),
 )
 Planned = dict[tuple[str, str], int]
 """(student or contact, kind of change) → how many are planned."""
@@ -67,6 +69,7 @@ def show(request: HttpRequest, run: SyncRun, site: AdminSite) -> HttpResponse:
         title=f"Held run {run.pk} of {run.integration}",
         run=run,
         reasons=reasons_in_words(run, dict(School.objects.values_list("code", "name"))),
+        rollover=rollover_told(run, request.user),
         rows=rows,
         shown=shown,
         pages=listed.get_elided_page_range(shown.number),

@@ -17,11 +17,12 @@ from integrations.models import Change, KeepEnrolled, SyncRun
 from mapping.models import DataEntityMappingValue
 from students.models import Enrollment, School
 
-DROPS = (Change.Kind.DROP, Change.Kind.LEFT)
+DROPS = (Change.Kind.DROP, Change.Kind.LEFT, Change.Kind.ENDED)
 SHOWN = {
     "": "All",
     "drop": "Dropped: not in file",
     "left": "Left, says the SIS",
+    "ended": "Year ended",
     "kept": "Kept enrolled",
 }
 

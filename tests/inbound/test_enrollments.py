@@ -291,11 +291,13 @@ def test_a_new_school_year_ends_the_old_stays_and_begins_new_ones() -> None:
     with a_world("aeries", district=world.district) as world:
         for one in world.district.active_children():
             world.district.change_enrollment(one.id, grade=one.enrollments[0].grade)
-        run = world.sync()
+        held = world.sync()
+        assert [reason["code"] for reason in held.guard["reasons"]] == ["rollover"]
+        run = world.approve(held)
         assert run.status == "complete", (run.guard, run.error_message)
         assert (run.counts["updated"], run.counts["dropped"]) == (40, 0)
         before, after = stays(world, child)
-        assert before[3:] == ("year ended", max(dt.date(2026, 6, 30), child.enrollments[0].entered or dt.date.min))
+        assert before[3:] == ("year ended", dt.date(2026, 6, 30))
         assert after == (before[0], "2026-2027", True, "", None)
         settled(world)
 

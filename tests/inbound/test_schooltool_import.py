@@ -195,8 +195,9 @@ def test_the_next_school_year_comes_on_july_1_and_not_before() -> None:
             assert "does not have the school year 2027-28" in early.error_message
             nobody_lost(world, early, count)
             vendor.clock = july.date()
-            run = world.sync()
-            assert run.status == "complete", run.error_message
+            held = world.sync()
+            assert [reason["code"] for reason in held.guard["reasons"]] == ["rollover"]
+            assert world.approve(held).status == "complete", held.error_message
             stays = Enrollment.objects.order_by("academic_year__name").values_list("academic_year__name", "exit_reason")
             oldest = [
                 child for child in world.district.active_children() if child.primary and child.primary.grade == 12

@@ -195,11 +195,6 @@ def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("integrations.0.credentials.tokn", "x", "integrations[0].credentials.tokn is not a known key."),
         ("integrations.0.guard.percent", 0, "integrations[0].guard.percent must be a whole number from 1"),
         ("integrations.0.active", "yes", "integrations[0].active must be true or false."),
-        (
-            "integrations.0.system",
-            "illuminate",
-            "integrations[0].system: illuminate is not supported by this",
-        ),
         ("integrations.0.system", "saturn", "integrations[0].system: there is no system 'saturn'"),
         ("integrations.0.url", "aeries", "integrations[0].url: The Url must be a whole address"),
         ("integrations.0.url", "http://10.0.0.1", "integrations[0].url: The Url must begin with https."),

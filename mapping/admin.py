@@ -59,6 +59,8 @@ class ValueForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["external_value"].label = "External Value"
+        self.fields["external_value"].widget.attrs["aria-label"] = "External Value"
+        self.fields["value"].widget.attrs["aria-label"] = "Our Value"
         choices = list(self.ours.items())
         stored = self.instance.value
         if stored and stored not in self.ours:
@@ -106,13 +108,33 @@ class DataEntityMappingAdmin(HistoryAdmin):
     inlines = (ValueInline,)
     change_list_template = "console/searched_list.html"
     change_form_outer_before_template = "console/mapping_tables.html"
+    change_form_outer_after_template = "console/mapping_delete.html"
     fields = ("name", "entity", "active")
     warn_unsaved_form = True
+    show_add_link = False
+    # One that an integration uses cannot be deleted, so there is nothing to do with several at once.
+    actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DataEntityMapping]:
         """With the number of values."""
         queryset: QuerySet[DataEntityMapping] = super().get_queryset(request)
         return queryset.annotate(number=Count("values"))
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The form of a new one under its own heading."""
+        more = {"title": "Add New Data Entity Mapping", **(extra_context or {})}
+        response: HttpResponse = super().add_view(request, form_url, more)
+        return response
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """With what uses the mapping, below."""
+        obj = kwargs.get("obj")
+        context["show_save_and_add_another"] = False
+        if obj is not None:
+            context["used_by"] = self.get_deleted_objects([obj], request)[3]
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """The entity cannot change once it is saved: every value belongs to it."""

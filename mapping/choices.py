@@ -6,6 +6,10 @@ from students import codes
 from students.models import AcademicYear, School
 
 from .models import Entity
+from .suggest import NEVER_BLANK
+
+IGNORED = "Ignore this code (counts as blank)"
+"""Label of NOT_STATED where our vocabulary has no word of its own for it."""
 
 TABLES: dict[str, dict[str, str]] = {
     Entity.ETHNICITY: codes.ETHNICITIES,
@@ -26,7 +30,9 @@ def our_values(entity: str) -> dict[str, str]:
         return {code: f"{name} ({code})" for code, name in schools}
     if entity == Entity.ACADEMIC_YEAR:
         return {name: name for name in AcademicYear.objects.values_list("name", flat=True)}
-    return TABLES[entity]
+    if entity in NEVER_BLANK:
+        return TABLES[entity]
+    return {**TABLES[entity], codes.NOT_STATED: TABLES[entity].get(codes.NOT_STATED, IGNORED)}
 
 
 def value_named(entity: str, text: str, values: dict[str, str]) -> str | None:

@@ -125,7 +125,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom we talk to: id is stable text for the district and the year read; name is for a person.
+    """Whom we talk to: id is stable text for the district, the same in every year; name is for a person.
 
     id is "" where the source does not tell this time. notices: what a person should know of the whole source,
     such as a permission it lacks, though it speaks against no school having been read whole.
@@ -155,6 +155,9 @@ class Connector(Protocol):
     """Raised whenever the same bytes would be normalised differently."""
     can_be_asked: ClassVar[bool]
     """Whether ``find`` can look a student up by id across the whole district."""
+    refuses_other_years: ClassVar[bool]
+    """Whether a year asked for is either read or refused, with a sentence, whatever else the district grants. Such a
+    system is always asked for the year of the run; any other only when a person has chosen one."""
 
     def __init__(self, connection: Connection) -> None: ...
 

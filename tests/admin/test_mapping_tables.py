@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from mapping.models import DataEntityMapping, DataEntityMappingValue
 from mapping.resources import escaped, unescaped
+from tests.factories.integrations import IntegrationFactory
 from tests.factories.mapping import DataEntityMappingFactory, mapping_of
 from tests.factories.students import SchoolFactory
 
@@ -187,3 +189,42 @@ def test_list_hides_inactive_until_asked(registrar: Client) -> None:
 
     assert mapping not in registrar.get(f"{LIST}?q=Retired").context["cl"].result_list
     assert mapping in registrar.get(f"{LIST}?q=Retired&inactive=yes").context["cl"].result_list
+
+
+def test_mapping_in_use_is_not_deleted_and_says_by_what(registrar: Client) -> None:
+    mapping = mapping_of("gender", {"W": "F"}, name="Genders")
+    IntegrationFactory.create(name="North", gender=mapping)
+
+    page = registrar.get(f"{LIST}{mapping.pk}/change/").content.decode()
+
+    assert "It is in use, so it cannot be deleted" in page
+    assert ">North</a>" in page
+    assert f"{LIST}{mapping.pk}/delete/" not in page
+
+
+def test_unused_mapping_is_deleted_from_below_its_values(registrar: Client) -> None:
+    mapping = mapping_of("gender", {}, name="Genders")
+
+    page = registrar.get(f"{LIST}{mapping.pk}/change/").content.decode()
+    registrar.post(f"{LIST}{mapping.pk}/delete/", {"post": "yes"})
+
+    assert f'href="{LIST}{mapping.pk}/delete/">Delete Genders</a>' in page
+    assert not DataEntityMapping.objects.filter(pk=mapping.pk).exists()
+
+
+def test_form_is_called_as_the_button_that_opens_it(registrar: Client) -> None:
+    assert "Add New Data Entity Mapping" in registrar.get(LIST).content.decode()
+    title = re.search(r"<title>(.*?)</title>", registrar.get(f"{LIST}add/").content.decode(), re.DOTALL)
+    assert title is not None
+    assert title[1].strip().startswith("Add New Data Entity Mapping")
+
+
+def test_save_and_stay_keeps_the_page_open(registrar: Client) -> None:
+    mapping = mapping_of("gender", {})
+    page = f"{LIST}{mapping.pk}/change/"
+    values = {"name": "Renamed", "active": "on", "values-TOTAL_FORMS": 0, "values-INITIAL_FORMS": 0, "_continue": ""}
+
+    response = registrar.post(page, values)
+
+    assert response.headers["Location"] == page
+    assert "Save and stay" in registrar.get(page).content.decode()

@@ -57,6 +57,7 @@ class AeriesConnector:
     system: ClassVar[str] = "aeries"
     parse_version: ClassVar[int] = 1
     can_be_asked: ClassVar[bool] = True
+    refuses_other_years: ClassVar[bool] = True
 
     def __init__(self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.connection = connection

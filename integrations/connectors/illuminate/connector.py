@@ -15,9 +15,10 @@ from students.records import StudentRecord
 
 from ...errors import ConfigurationError, IntegrationError, RecordError, UnusableAnswer
 from ...parsing import plain
-from ..base import Check, Connection, Problem, RawRecord, Sighting, SourcePage, SourceSchool, Tenant
+from ..base import Check, Connection, Problem, RawRecord, Sighting, SourceCode, SourcePage, SourceSchool, Tenant
 from ..options import Option, checked_options, limits
 from .client import OAUTH1, OAUTH2, WHERE_TO_GRANT, IlluminateClient, PageOfRows
+from .codes import code_list
 from .lists import confirm, read_list
 from .parse import student_record
 from .profile import SHIPPED, Endpoint, as_json, profile_of, row_of
@@ -68,6 +69,7 @@ class IlluminateConnector:
     system: ClassVar[str] = "illuminate"
     parse_version: ClassVar[int] = 1
     can_be_asked: ClassVar[bool] = True
+    refuses_other_years: ClassVar[bool] = True
 
     def __init__(self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.connection = connection
@@ -109,16 +111,16 @@ class IlluminateConnector:
         self._client.close()
 
     def tenant(self) -> Tenant:
-        """The district that answers, by its own site (by its address where it lists none), and the academic year."""
+        """The district that answers, by its own site (by its address where it lists none)."""
         endpoint = self._profile["sites"]
         office = next((row for row in self._site_rows() if _is_district(row, endpoint)), None)
         if office is None:
             known = urlsplit(self._client.base).netloc
-            return Tenant(id=f"{self._client.base.partition('://')[2]}/{self._year}", name=known)
+            return Tenant(id=self._client.base.partition("://")[2], name=known)
         number, state, name = (
             _told(office, endpoint, field, self._client.where) for field in ("site_id", "state_school_id", "site_name")
         )
-        return Tenant(id=f"{state or number}/{self._year}", name=name or f"district {number}")
+        return Tenant(id=str(state or number), name=name or f"district {number}")
 
     def check(self) -> list[Check]:
         """Address and credentials, district, and each list of the profile; one that fails bars no other."""
@@ -182,6 +184,10 @@ class IlluminateConnector:
         """One joined record in canonical shape, codes still Illuminate's. Raises RecordError."""
         return student_record(record, school.code, profile=self._profile)
 
+    def codes(self, entity: str) -> list[SourceCode] | None:
+        """The codes Illuminate keeps for an entity; None where it keeps none, or the profile leaves them out."""
+        return code_list(self._client, self._profile, entity)
+
     def find(self, external_id: str) -> list[Sighting]:
         """Where the enrollments of all sites say a student is; they are read once, at the first question.
 
@@ -221,7 +227,7 @@ class IlluminateConnector:
             *[
                 (name.replace("_", " ").capitalize(), self._probe(endpoint), _remedy(endpoint))
                 for name, endpoint in self._profile.items()
-                if name != "sites"
+                if name not in ("sites", "codes")
             ],
         ]
 

@@ -19,7 +19,7 @@ PATH = re.compile(r"[A-Za-z0-9_.~{}-]+(/[A-Za-z0-9_.~{}-]+)*/?")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 DOTTED = re.compile(r"[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60})*")
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
-MAY_BE_BLANK = frozenset({"grade_levels", "terms", "contacts"})
+MAY_BE_BLANK = frozenset({"grade_levels", "terms", "contacts", "codes"})
 """The lists a district may do without: a blank path leaves them out."""
 
 
@@ -79,7 +79,7 @@ SHIPPED: Mapping[str, Endpoint] = {
         unsent="page limit",
     ),
     "grade_levels": _endpoint(
-        "grade_levels", "GradeLevels/", "", "grade_level_id short_name", unsent="page limit",
+        "grade_levels", "GradeLevels/", "", "grade_level_id short_name long_name", unsent="page limit",
     ),
     "terms": _endpoint(
         "terms", "Terms/", "site_id academic_year page limit", "start_date end_date session_type_id academic_year",
@@ -106,6 +106,9 @@ SHIPPED: Mapping[str, Endpoint] = {
         "contact_id student_id household_id is_primary_household relationship first_name last_name "
         "is_primary_contact lives_with gets_correspondence emergency_order home_phone cell_phone work_phone email "
         "address address2 city state zip",
+    ),
+    "codes": _endpoint(
+        "codes", "Codes/{table}/", "", "code_key code_translation is_active", unsent="table page limit",
     ),
 }  # fmt: skip
 """The profile as shipped; the folder's README says of each part how sure it is."""

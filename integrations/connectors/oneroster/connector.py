@@ -10,9 +10,10 @@ from typing import Any, BinaryIO, ClassVar, cast
 from students.records import STUDENT_FIELDS, StudentRecord
 
 from ...errors import ConfigurationError, IntegrationError
-from ..base import Check, Connection, Problem, RawRecord, Sighting, SourcePage, SourceSchool, Tenant
+from ..base import Check, Connection, Problem, RawRecord, Sighting, SourceCode, SourcePage, SourceSchool, Tenant
 from ..options import Option, checked_options, limits
 from .client import OneRosterClient
+from .codes import code_list
 from .file import FileSource
 from .parse import METADATA, student_record
 from .service import EACH, LIST, NONE, ServiceSource
@@ -58,6 +59,7 @@ class OneRosterConnector:
 
     system: ClassVar[str] = "oneroster"
     parse_version: ClassVar[int] = 1
+    refuses_other_years: ClassVar[bool] = False
 
     def __init__(self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.connection = connection
@@ -120,6 +122,10 @@ class OneRosterConnector:
         """One joined record in canonical shape, codes still the system's. Raises RecordError."""
         read = self._options["contacts"] != NONE
         return student_record(record, school.code, metadata=self._metadata, contacts_read=read)
+
+    def codes(self, entity: str) -> list[SourceCode] | None:
+        """The words OneRoster fixes for an entity; nobody is asked. None where it leaves them to the system."""
+        return code_list(entity)
 
     def find(self, external_id: str) -> list[Sighting]:
         """Every school at which the system has the student."""

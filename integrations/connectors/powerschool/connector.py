@@ -16,9 +16,10 @@ from students.records import StudentRecord
 
 from ...errors import IntegrationError, RecordError, UnusableAnswer
 from ...parsing import integer, plain
-from ..base import Check, Connection, Problem, RawRecord, Sighting, SourcePage, SourceSchool, Tenant
+from ..base import Check, Connection, Problem, RawRecord, Sighting, SourceCode, SourcePage, SourceSchool, Tenant
 from ..options import Option, checked_options, limits
 from .client import DEFAULT_MAX_PAGE, PLUGIN_PAGE, PowerSchoolClient
+from .codes import code_list
 from .parse import CONTACTS_FOLLOW, student_record
 from .rows import Row, dates_passed, enrollment_facts, in_order, student_row
 
@@ -33,11 +34,15 @@ OPTIONS: Mapping[str, Option] = {
         kind="choice",
         default=FROM_API,
         choices=(FROM_API, FROM_RECORD, NONE),
+        names={FROM_API: "Contacts of PowerSchool 12 and later", FROM_RECORD: "Student record", NONE: "Nowhere"},
     ),
 }
 NO_BUILDINGS = frozenset({0, 999999})
 MOST_PAGES = 10_000
 MOST_TRIED = 10
+YEAR_READ = (
+    "The year that PowerSchool has as its current one. PowerSchool does not tell which, and no other can be read."
+)
 
 
 class _Reading(msgspec.Struct):
@@ -56,6 +61,7 @@ class PowerSchoolConnector:
     system: ClassVar[str] = "powerschool"
     parse_version: ClassVar[int] = 1
     can_be_asked: ClassVar[bool] = True
+    refuses_other_years: ClassVar[bool] = False
 
     def __init__(self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.connection = connection
@@ -90,7 +96,7 @@ class PowerSchoolConnector:
         return Tenant(id=known, name=name or number or known)
 
     def check(self) -> list[Check]:
-        """Address, credentials, access level, students and contacts, in this order up to what fails."""
+        """Address, credentials, access level, year, students and contacts, in this order up to what fails."""
         lines: list[Check] = []
         for name, step, remedy in self._steps():
             try:
@@ -162,6 +168,10 @@ class PowerSchoolConnector:
         """One joined record in canonical shape, codes still PowerSchool's. Raises RecordError."""
         return student_record(record, school.code, today=self._today())
 
+    def codes(self, entity: str) -> list[SourceCode] | None:
+        """The codes PowerSchool tells for an entity; None where it tells none."""
+        return code_list(self._client, entity)
+
     def find(self, external_id: str) -> list[Sighting]:
         """The one record PowerSchool holds of a student, wherever it is enrolled."""
         if not external_id.isdigit():
@@ -181,9 +191,10 @@ class PowerSchoolConnector:
         enabled = f"An administrator finds the Client ID and Secret {PLUGIN_PAGE}; the plugin must be enabled."
         level = f"An administrator sets the plugin's V1 API access level to READ, {PLUGIN_PAGE}."
         steps = [
-            ("Address", self._probe_address, "Correct the Url: the address of the PowerSchool server."),
-            ("Credentials", self._probe_token, enabled),
-            ("Plugin access", lambda: self.tenant().name, level),
+            ("Url", self._probe_address, "Correct the Url: the address of the PowerSchool server."),
+            ("Consumer Token and Consumer Secret (Client ID and Client Secret)", self._probe_token, enabled),
+            ("Plugin access", lambda: f"The district is {self.tenant().name}.", level),
+            ("School year", lambda: YEAR_READ, ""),
             ("Students", self._probe_students, level),
         ]
         if self._options["contacts"] == FROM_API:
@@ -192,28 +203,31 @@ class PowerSchoolConnector:
         return steps
 
     def _probe_address(self) -> str:
-        return f"PowerSchool {self._about().get('powerschool_version', '')}".strip()
+        version = self._about().get("powerschool_version")
+        return f"PowerSchool {version} answers." if version else "PowerSchool answers."
 
     def _probe_token(self) -> str:
         self._client.token()
-        return "a token was given"
+        return "PowerSchool accepts them."
 
     def _probe_students(self) -> str:
         school = self._buildings()[0]
-        return f"school {school.code} has {self._client.student_count(school)} students"
+        return f"{school.name} ({school.code}) has {self._client.student_count(school)} students."
 
     def _probe_contacts(self) -> str:
         for school in self._buildings()[:MOST_TRIED]:
             for raw in self._client.students(school, 1, 1, contact=False):
                 if (row := student_row(raw)).student:
-                    return f"{len(self._client.contacts(row.student))} contacts of one student read"
-        return "there is no student to try it with"
+                    count = len(self._client.contacts(row.student))
+                    return f"{count} contacts of one student of {school.name} ({school.code}) were read."
+        return "No student was found to try it with."
 
     def _buildings(self) -> list[SourceSchool]:
+        """The schools to try, those of the Building mapping first."""
         found = [school for school in self.schools() if school.building]
         if not found:
             raise UnusableAnswer(f"{self._client.where} lists no school.")
-        return found
+        return sorted(found, key=lambda school: school.code not in self.connection.buildings)
 
     def _about(self) -> dict[str, Any]:
         if self._metadata is None:

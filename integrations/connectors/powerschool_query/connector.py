@@ -16,10 +16,11 @@ from students.records import StudentRecord
 
 from ...errors import IntegrationError, RecordError, UnusableAnswer
 from ...parsing import UNREADABLE, integer, plain
-from ..base import Check, Connection, Problem, RawRecord, Sighting, SourcePage, SourceSchool, Tenant
+from ..base import Check, Connection, Problem, RawRecord, Sighting, SourceCode, SourcePage, SourceSchool, Tenant
 from ..options import Option, checked_options, limits
 from . import plugin
 from .client import INSTALL, PLUGIN_PAGE, FieldsMissing, QueryClient
+from .codes import code_list
 from .parse import parts_of, student_record
 from .rows import cells, dates_passed, enrollment_facts, owner, roster_row
 from .spool import Spool
@@ -69,6 +70,7 @@ class PowerSchoolQueryConnector:
     system: ClassVar[str] = "powerschool_query"
     parse_version: ClassVar[int] = 1
     can_be_asked: ClassVar[bool] = True
+    refuses_other_years: ClassVar[bool] = False
 
     def __init__(self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.connection = connection
@@ -184,6 +186,10 @@ class PowerSchoolQueryConnector:
     def normalise(self, record: RawRecord, school: SourceSchool) -> StudentRecord:
         """One joined record in canonical shape, codes still PowerSchool's. Raises RecordError."""
         return student_record(record, school.code, today=self._today())
+
+    def codes(self, entity: str) -> list[SourceCode] | None:
+        """The codes of contacts that PowerSchool keeps; None for the others."""
+        return code_list(self._client, entity, contacts=bool(self._options["contacts"]))
 
     def find(self, external_id: str) -> list[Sighting]:
         """The one record PowerSchool holds of a student, wherever it is enrolled."""

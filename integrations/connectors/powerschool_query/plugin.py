@@ -11,7 +11,7 @@ from xml.sax.saxutils import quoteattr
 
 FOLDER = Path(__file__).resolve().parent / "queries"
 PREFIX = "org.sisconsole.sync."
-SCHOOLS, FIND = "schools.list", "students.enrollments"
+SCHOOLS, FIND, CODES = "schools.list", "students.enrollments", "codes.list"
 ROSTER, RACES, EMAILS = "students.roster", "students.races", "students.emails"
 CONTACTS, PHONES = "students.contacts", "students.phones"
 CONTACT_EMAILS, ADDRESSES = "students.contact_emails", "students.addresses"
@@ -42,6 +42,12 @@ def queries(*, emails: bool = True, contacts: bool = True, allergies: bool = Tru
     return (SCHOOLS, FIND, ROSTER, RACES, *more)
 
 
+def installed_queries(*, emails: bool = True, contacts: bool = True, allergies: bool = True) -> tuple[str, ...]:
+    """The queries the plugin brings: those that are asked, and with contacts the one for their codes."""
+    asked = queries(emails=emails, contacts=contacts, allergies=allergies)
+    return (*asked, CODES) if contacts else asked
+
+
 @cache
 def definition(name: str) -> str:
     """The file that defines a query, as XML."""
@@ -69,7 +75,7 @@ def plugin_zip(*, emails: bool = True, contacts: bool = True, allergies: bool = 
 
     It asks for the fields its queries read and for nothing else, and for no level of the V1 API.
     """
-    names = queries(emails=emails, contacts=contacts, allergies=allergies)
+    names = installed_queries(emails=emails, contacts=contacts, allergies=allergies)
     asked = sorted({one for name in names for one in fields(name)})
     files = {"plugin.xml": _plugin_xml([field_line(*one) for one in asked])}
     files |= {f"queries_root/{PREFIX}{name}.named_queries.xml": definition(name) for name in sorted(names)}

@@ -38,6 +38,7 @@ class SchoolToolConnector:
     system: ClassVar[str] = "schooltool"
     parse_version: ClassVar[int] = 1
     can_be_asked: ClassVar[bool] = False
+    refuses_other_years: ClassVar[bool] = True
 
     def __init__(self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.connection = connection

@@ -26,6 +26,7 @@ from integrations.admin.words import ago
 from integrations.checking import check_integration
 from integrations.connectors.registry import SYSTEMS
 from integrations.errors import RunOpen, RunRefused
+from integrations.inbound.academic_year import imported
 from integrations.models import Integration, SyncRun
 from integrations.models.integration import SECRET_FIELDS
 from integrations.models.run import APPLIED, Status
@@ -63,7 +64,8 @@ class IntegrationAdmin(HistoryAdmin):
     empty_hint = "Add an integration for each student information system, then press its refresh icon."
     show_add_link = False
     form = IntegrationForm
-    list_display = ("name", "system_shown", "url_shown", "active", "freshness", "pencil", "refresh")
+    list_display = ("name", "system_shown", "url_shown", "active", "year_shown", "freshness", "pencil", "refresh")
+    list_select_related = ("year",)
     # An integration that has run cannot be deleted, so there is nothing to do with several at once.
     actions = None
     list_display_links = ("name", "pencil")
@@ -104,6 +106,15 @@ class IntegrationAdmin(HistoryAdmin):
     def url_shown(self, integration: Integration) -> SafeString:
         """The address, in several lines where it is long."""
         return format_html('<span class="console-anywhere">{}</span>', integration.url)
+
+    @display(description="Academic year", ordering="year")
+    def year_shown(self, integration: Integration) -> SafeString | str:
+        """The year an import would be of now, and when it is over."""
+        now = imported(integration, today=timezone.localdate())
+        if not now.warning:
+            return now.words
+        told = '<span class="console-stack">{}<span class="console-bad" title="{}">{} has begun</span></span>'
+        return format_html(told, now.words, now.warning, now.began)
 
     @display(description="Options")
     def options_shown(self, integration: Integration) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from config.admin_base import UnfoldAdminCheckboxSelectMultipleWidget, secret_widget
 from integrations.admin.coverage import shared_schools_told, touched_told
 from integrations.admin.options import OptionsField, option_label
 from integrations.checking import connection_faults
 from integrations.connectors.registry import SYSTEMS
+from integrations.inbound.academic_year import AUTOMATIC, imported
 from integrations.models import Integration
 from integrations.models.integration import MAPPING_FIELDS, SECRET_FIELDS
 from integrations.system_fields import FIELDS, LABELS, PICTURES_ONLY, check, hidden_fields_with_values, hidden_label
@@ -23,7 +25,7 @@ HELP = {
     "system": "Decides which fields the form has. It cannot change any more once the integration has run",
     "url": "The address of the system, beginning with https",
     "academic_year": "Which of the system's school years is which of yours. "
-    "Without one the school year that the system itself has chosen is read",
+    "Without one the year is asked for by the calendar year it starts in",
     "building": "Which of the system's schools are which of yours. The import covers exactly these schools",
     "ethnicity": "Which of the system's codes for ethnicity is which of our values",
     "grade_level": "Which of the system's grades is which of ours",
@@ -53,6 +55,13 @@ HELP = {
     "guard_percent": "An import waits for a person when more than this share of students would be dropped, "
     "blanked or added ...",
     "guard_count": "... and they are also more than this number",
+    "year": "Which of your school years the students are enrolled in. By date is right nearly always; choose a year "
+    "for a system that is still in the old one, or already in the new one",
+    "rollover_percent": "The first import into a new academic year always waits for a person. It tells more reasons "
+    "when more than this share of students would end, be blanked or added ...",
+    "rollover_count": "... and they are also more than this number",
+    "rollover_until": "The last day of the rollover's own limits. Blank: 30 days after the year's first day. Once the "
+    "rollover is applied the ordinary limits hold again",
     "error_owner": "Who sees to the problems of this integration. A note for people: nobody is written to",
     "purpose": "What the integration is for, in a sentence. A note for people",
     "active": "An inactive integration is never run, and the list hides it",
@@ -60,6 +69,8 @@ HELP = {
 
 ALWAYS = ("name", "system", "url", "guard_percent", "guard_count", "environment")
 """The fields that no choice makes optional."""
+ROLLOVER_LIMITS = ("rollover_percent", "rollover_count")
+"""The fields for which a blank means what they begin with."""
 
 
 class FamilyWidget(UnfoldAdminCheckboxSelectMultipleWidget):  # type: ignore[misc]
@@ -109,7 +120,7 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
                 field.empty_label = "Select a mapping"  # type: ignore[attr-defined]
                 inner: Any = getattr(field.widget, "widget", field.widget)
                 inner.attrs["data-mapping"] = name
-            if name in (*MAPPING_FIELDS, "error_owner"):
+            if name in (*MAPPING_FIELDS, "error_owner", "year"):
                 # What others use is not deleted out of this form.
                 field.widget.can_delete_related = False
             if name in SECRET_FIELDS:
@@ -119,6 +130,10 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
             # The table of systems says what is required; the browser's own check would not know.
             field.required = name in ALWAYS
             field.error_messages["required"] = f"{LABELS[name]} is required."
+        year: Any = self.fields.get("year")
+        if year is not None:
+            year.empty_label = AUTOMATIC
+            year.help_text += year_told(self.instance)
         owner: Any = self.fields.get("error_owner")
         if owner is not None:
             owner.empty_label = "Nobody"
@@ -144,6 +159,9 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         for name in SECRET_FIELDS:
             cleaned[name] = (cleaned.get(name) or "").strip() or getattr(self.instance, name)
+        for name in ROLLOVER_LIMITS:
+            if cleaned.get(name) is None and name not in self.errors:
+                cleaned[name] = Integration._meta.get_field(name).get_default()  # type: ignore[union-attr]
         system = cleaned.get("system") or self.instance.system
         if not system:
             return cleaned
@@ -177,6 +195,12 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
             return []
         lost = [key for key in self.initial.get("options") or {} if key not in cleaned["options"]]
         return [f"{LABELS['options']}: {option_label(before, key)}" for key in lost]
+
+
+def year_told(integration: Integration) -> str:
+    """Which year is imported now, and whether a later one has begun, to add to a help text."""
+    now = imported(integration, today=timezone.localdate())
+    return f". Now: {now.words}" + (f". {now.warning}" if now.warning else "")
 
 
 def form_rules(integration: Integration | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -29,7 +29,9 @@ from mapping.models import DataEntityMappingValue
 from students.models import School, Student
 from students.signals import student_edited
 
+REMOVALS = (Change.Kind.DROP, Change.Kind.LEFT, Change.Kind.ENDED)
 PLAN_LIFE = dt.timedelta(days=7)
+CHUNK = 500
 User = AbstractBaseUser | None
 
 
@@ -39,24 +41,23 @@ def start_import(
     user: Any = None,
     trigger: str = SyncRun.Trigger.PERSON,
     dry_run: bool = False,
+    ask_first: bool = False,
     schools: Collection[str] = (),
     students: Collection[str] = (),
     wake: bool = True,
 ) -> SyncRun:
     """A queued import; a worker is woken once it is committed, unless the caller carries it itself.
 
-    schools: our or the system's school codes to limit it to; students: external ids. Raises RunOpen when an
-    import of the integration is open, RunRefused when it may not run.
+    schools: our or the system's school codes to limit it to; students: external ids. ask_first: its plan waits for
+    the person who asks for it, however small it is. Raises RunOpen when an import of the integration is open,
+    RunRefused when it may not run.
     """
     if not integration.active:
         raise RunRefused(f"{integration.name} is inactive. Tick Active first.")
     if not integration.import_enabled:
         raise RunRefused(f"Importing is switched off for {integration.name}. Tick Import enabled first.")
-    if integration.pictures_only:
-        raise RunRefused(
-            f"{integration.name} is for photos only, which cannot be imported yet. Untick Pictures Only to "
-            "import students."
-        )
+    if integration.pictures_only and (dry_run or students):
+        raise RunRefused(f"{integration.name} brings pictures only. They are read all at once: press the refresh icon.")
     if trigger == SyncRun.Trigger.SCHEDULE and integration.schedule_paused:
         raise RunRefused(integration.schedule_paused)
     if trigger == SyncRun.Trigger.SCHEDULE and integration.resting:
@@ -68,10 +69,11 @@ def start_import(
     return _open_run(
         wake=wake,
         integration=integration,
-        kind=SyncRun.Kind.IMPORT,
+        kind=SyncRun.Kind.PICTURES if integration.pictures_only else SyncRun.Kind.IMPORT,
         trigger=trigger,
         requested_by=user,
         dry_run=dry_run,
+        ask_first=ask_first,
         scope_schools=sorted(schools),
         scope_students=sorted(students),
     )
@@ -127,36 +129,43 @@ def keep_enrolled(*, change: Change, reason: str, user: Any = None, until: dt.da
 
     Raises RunRefused without a reason, or when the run is not held.
     """
-    if not reason.strip():
-        raise RunRefused("Say why the student stays enrolled.")
-    with transaction.atomic():
-        run = _held(change.run)
-        if change.kind not in (Change.Kind.DROP, Change.Kind.LEFT) or change.target is None:
-            raise RunRefused("Only a drop can be kept enrolled.")
-        for school in School.objects.filter(code__in=change.schools):
-            KeepEnrolled.objects.update_or_create(
-                integration=run.integration,
-                student_id=change.target,
-                school=school,
-                defaults={"reason": reason.strip(), "until": until, "user": user},
-            )
-        change.status, change.keep_reason = Change.Status.WITHHELD, reason.strip()
-        change.save(update_fields=["status", "keep_reason"])
-        return _rehash(run)
+    return decide_drops(run=change.run, keep={change: (reason, until)}, user=user)
 
 
 def let_drop(*, change: Change, user: Any = None) -> str:
     """Put a drop back into a held plan; returns the plan's new hash. Raises RunRefused."""
+    return decide_drops(run=change.run, drop=[change], user=user)
+
+
+def decide_drops(
+    *,
+    run: SyncRun,
+    keep: Mapping[Change, tuple[str, dt.date | None]] | None = None,
+    drop: Collection[Change] = (),
+    user: Any = None,
+) -> str:
+    """Take drops out of a held plan, now and in later runs, or put them back; returns the plan's new hash.
+
+    keep: change → why, and until when (None: until somebody lifts it). Raises RunRefused, with nothing decided,
+    without a reason, for what is no drop, and when the run is not held.
+    """
+    keep = keep or {}
+    if not all(reason.strip() for reason, _ in keep.values()):
+        raise RunRefused("Say why the student stays enrolled.")
     with transaction.atomic():
-        run = _held(change.run)
-        if change.status != Change.Status.WITHHELD or not change.keep_reason:
+        held = _held(run)
+        if any(c.kind not in REMOVALS or c.target is None for c in keep):
+            raise RunRefused("Only a drop can be kept enrolled.")
+        if any(c.status != Change.Status.WITHHELD or not c.keep_reason for c in drop):
             raise RunRefused("Only a student who was kept enrolled can be dropped after all.")
-        KeepEnrolled.objects.filter(
-            integration=run.integration, student=change.target or 0, school__code__in=change.schools
-        ).delete()
-        change.status, change.keep_reason = Change.Status.PLANNED, ""
-        change.save(update_fields=["status", "keep_reason"])
-        return _rehash(run)
+        _remember_kept(held.integration, keep, user)
+        _forget_kept(held.integration, drop)
+        for change, (reason, _until) in keep.items():
+            change.status, change.keep_reason = Change.Status.WITHHELD, reason.strip()
+        for change in drop:
+            change.status, change.keep_reason = Change.Status.PLANNED, ""
+        Change.objects.bulk_update([*keep, *drop], ["status", "keep_reason"], batch_size=500)
+        return _rehash(held)
 
 
 def undo_run(*, run: SyncRun, user: Any = None, students: Collection[int] | None = None, wake: bool = True) -> SyncRun:
@@ -210,6 +219,14 @@ def forget_fingerprints(*, student: Student | int) -> None:
         SourceRecord.objects.filter(integration=identity.integration_id, external_id=identity.external_id).update(
             fingerprint=None
         )
+
+
+def look_again(*, integration: Integration, external_ids: Collection[str]) -> None:
+    """Make the next import of the integration compare these students, whatever the system sends."""
+    wanted = sorted(external_ids)
+    for start in range(0, len(wanted), CHUNK):
+        rows = SourceRecord.objects.filter(integration=integration, external_id__in=wanted[start : start + CHUNK])
+        rows.update(fingerprint=None)
 
 
 def listen_for_edits() -> None:
@@ -270,8 +287,38 @@ def _refuse_outdated(run: SyncRun, plan_hash: str) -> None:
 def _leave_out_drops(run: SyncRun) -> None:
     if any(reason["code"] != "drops" for reason in run.guard.get("reasons", [])):
         raise RunRefused("The run is held for more than drops; approve or discard all of it.")
-    removals = run.changes.filter(kind__in=[Change.Kind.DROP, Change.Kind.LEFT], status=Change.Status.PLANNED)
+    removals = run.changes.filter(kind__in=REMOVALS, status=Change.Status.PLANNED)
     removals.update(status=Change.Status.DISCARDED)
+
+
+def _remember_kept(integration: Integration, keep: Mapping[Change, tuple[str, dt.date | None]], user: Any) -> None:
+    schools = {school.code: school for school in School.objects.all()}
+    KeepEnrolled.objects.bulk_create(
+        [
+            KeepEnrolled(
+                integration=integration,
+                student_id=change.target or 0,
+                school=schools[code],
+                reason=reason.strip(),
+                until=until,
+                user=user,
+            )
+            for change, (reason, until) in keep.items()
+            for code in change.schools
+            if code in schools
+        ],
+        batch_size=500,
+        update_conflicts=True,
+        unique_fields=["integration", "student", "school"],
+        update_fields=["reason", "until", "user"],
+    )
+
+
+def _forget_kept(integration: Integration, drop: Collection[Change]) -> None:
+    pairs = {(change.target, code) for change in drop for code in change.schools}
+    rows = KeepEnrolled.objects.filter(integration=integration, student__in={student for student, _ in pairs})
+    lifted = [pk for pk, *pair in rows.values_list("pk", "student", "school__code") if tuple(pair) in pairs]
+    KeepEnrolled.objects.filter(pk__in=lifted).delete()
 
 
 def _rehash(run: SyncRun) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Max, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from config.admin_base import ChoicesDropdownFilter, ReadOnlyAdmin, RelatedDropdownFilter, display
 from integrations import services
-from integrations.admin import held, run_page, run_students, undo
+from integrations.admin import held, refresh, run_page, run_students, undo
 from integrations.admin.responses import page, refused
 from integrations.admin.responses import run_page as to_run
 from integrations.admin.scoping import may_decide, visible_runs
@@ -114,6 +114,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
             path("<int:pk>/progress/", wrap(self.progress), name="integrations_syncrun_progress"),
             path("<int:pk>/students/", wrap(self.students), name="integrations_syncrun_students"),
             path("<int:pk>/held/", wrap(self.held), name="integrations_syncrun_held"),
+            path("<int:pk>/refresh/", wrap(self.refresh), name="integrations_syncrun_refresh"),
             path("<int:pk>/undo/", wrap(self.undo), name="integrations_syncrun_undo"),
             path("<int:pk>/cancel/", wrap(self.cancel), name="integrations_syncrun_cancel"),
         ]
@@ -151,7 +152,18 @@ class SyncRunAdmin(ReadOnlyAdmin):
         if run.status != Status.HELD:
             messages.info(request, f"Run {run.pk} is not waiting for approval any more.")
             return to_run(run.pk)
+        if run.ask_first:
+            return HttpResponseRedirect(reverse("admin:integrations_syncrun_refresh", args=[run.pk]))
         return held.show(request, run, self.admin_site)
+
+    def refresh(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What a run that one student was asked for found; decide on it."""
+        run = self._run(request, str(pk))
+        if not request.user.has_perm("integrations.view_change"):
+            raise PermissionDenied
+        if not run.ask_first:
+            return to_run(run.pk)
+        return refresh.decide(request, run) if request.method == "POST" else refresh.show(request, run, self.admin_site)
 
     def undo(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask, then undo."""

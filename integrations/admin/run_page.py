@@ -70,6 +70,8 @@ def numbers(run: SyncRun) -> list[Number]:
             "fields, not students: owned elsewhere or locked",
         ),
     ]
+    if ended := run.changes.filter(entity="student", kind=Change.Kind.ENDED).exclude(status__in=NOT_COUNTED).count():
+        told.append(Number("Year ended", ended, changes_link(run, kind="ended"), "last year's enrollment, no drop"))
     if kept := run.changes.filter(entity="student").exclude(keep_reason="").count():
         told.append(Number("Kept enrolled", kept, changes_link(run, kept="yes"), "by a person's decision"))
     return [Number(n.label, n.value, n.link if n.value else "", n.hint) for n in told]

@@ -87,7 +87,7 @@ def seen_in(run: SyncRun, user: Any) -> list[Seen]:
         kind = kinds.get(external_id, "")
         if external_id in refused:
             what, outcome = "rejected", WHATS["rejected"]
-        elif kind and kind != Change.Kind.DROP:
+        elif kind and kind not in (Change.Kind.DROP, Change.Kind.ENDED):
             what, outcome = "changed", labels[kind]
         elif external_id not in current:
             what, outcome = "inactive", WHATS["inactive"]

@@ -6,9 +6,11 @@ from collections.abc import Collection
 from typing import Any, TypeVar
 
 from django.db import models
-from django.db.models import Exists, F, Func, OuterRef, QuerySet
+from django.db.models import Exists, F, Func, Max, OuterRef, QuerySet
 
+from integrations.inbound.ask_first import ASKED
 from integrations.models import SyncRun
+from integrations.models.run import Status
 from mapping.models import DataEntityMappingValue
 from students.scope import allowed_schools
 
@@ -52,6 +54,15 @@ def visible_runs(runs: QuerySet[SyncRun], user: Any) -> QuerySet[SyncRun]:
     return runs.filter(Exists(covered))
 
 
+def latest_imports() -> QuerySet[SyncRun]:
+    """The newest whole import of each integration that has looked at every record, whatever became of its plan."""
+    looked = SyncRun.objects.filter(kind=SyncRun.Kind.IMPORT, scope_schools=[], scope_students=[]).exclude(
+        status__in=[Status.QUEUED, Status.FETCHING, Status.FAILED, Status.CANCELLED]
+    )
+    newest = looked.order_by().values("integration").annotate(newest=Max("pk")).values("newest")
+    return SyncRun.objects.filter(pk__in=newest)
+
+
 def covered_schools(run: SyncRun) -> set[str]:
     """Our codes of the schools a run is about: those of the Building mapping, or the few it has."""
     rows = DataEntityMappingValue.objects.filter(mapping=run.integration.building_id)
@@ -61,8 +72,18 @@ def covered_schools(run: SyncRun) -> set[str]:
 
 
 def may_decide(run: SyncRun, user: Any) -> bool:
-    """Whether the person may approve, discard or undo the run: it needs all of its schools."""
-    if not user.has_perm("integrations.approve_held_run"):
+    """Whether the person may approve, discard or undo the run: it needs all of its schools.
+
+    A plan that waits only because somebody asked to see it first is that person's to decide on.
+    """
+    if not user.has_perm("integrations.approve_held_run") and not asked_by(run, user):
         return False
     codes = allowed_schools(user)
     return codes is None or covered_schools(run) <= codes
+
+
+def asked_by(run: SyncRun, user: Any) -> bool:
+    """Whether the run waits only because this person asked to see its plan first."""
+    waits = run.ask_first and run.status == Status.HELD and run.requested_by_id == user.pk
+    reasons = {reason["code"] for reason in run.guard.get("reasons", [])}
+    return waits and reasons == {ASKED} and bool(user.has_perm("integrations.run_import"))

@@ -33,6 +33,7 @@ EACH = {
 BY_KIND = {
     Change.Kind.DROP: "Enrolled again",
     Change.Kind.LEFT: "Enrolled again",
+    Change.Kind.ENDED: "Enrolled again",
     Change.Kind.REOPEN: "Not enrolled any more, as before this run",
 }
 CHUNK = 500

@@ -20,6 +20,7 @@ from config.admin_base import (
     TabularInline,
     display,
 )
+from students.admin.allergies import StudentAllergyInline
 from students.admin.base import EstimatingPaginator, day, form_changed, or_dash, tell_edited
 from students.admin.contacts import StudentContactInline
 from students.admin.enrollments import EnrollmentInline
@@ -85,7 +86,7 @@ class StudentAdmin(HistoryAdmin):
     search_help_text = "Search by name, student ID or state ID"
     ordering = ("last_name", "first_name", "id")
     paginator = EstimatingPaginator
-    inlines: tuple[type[Any], ...] = (EnrollmentInline, StudentContactInline, FieldLockInline)
+    inlines: tuple[type[Any], ...] = (EnrollmentInline, StudentContactInline, StudentAllergyInline, FieldLockInline)
     readonly_fields = ("family_shown", "races_shown", "home_phone_shown", "mobile_phone_shown")
     change_form_before_template = "console/student_writers.html"
     fieldsets = (
@@ -193,7 +194,9 @@ class StudentAdmin(HistoryAdmin):
             notes = self.field_notes(student)
             context["suppliers"] = self.supplied_by(student)
             context["whole_notes"] = [
-                (field_label("student", name), notes[name]) for name in ("family", *WHOLE_LISTS) if name in notes
+                (field_label("student", name), notes[name])
+                for name in ("family", "allergies", *WHOLE_LISTS)
+                if name in notes
             ]
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -285,8 +288,14 @@ class StudentAdmin(HistoryAdmin):
     @display(description="Family")
     def family_shown(self, student: Student) -> SafeString | str:
         """The other members, each with a link, and the family's own page."""
+        if student._state.adding:
+            return or_dash("")
+        way = reverse("admin:students_family_of", args=[student.pk])
         if student.family is None:
-            return "No family: the fields that would decide are blank, or no other child shares them."
+            told = "No family: the fields that would decide are blank, or no other child shares them."
+            decided = next((lock for lock in student.locks.all() if lock.field == "family"), None)
+            told = f"No family, as decided: {decided.reason}" if decided else told
+            return format_html('{} (<a class="console-link" href="{}">join</a>)', told, way)
         members: list[Student] = getattr(student.family, "members_to_see", [])
         names = format_html_join(
             ", ",
@@ -299,8 +308,9 @@ class StudentAdmin(HistoryAdmin):
         )
         page = reverse("admin:students_family_change", args=[student.family.pk])
         return format_html(
-            '{} (<a class="console-link" href="{}">why</a>)', names or "No other student shares these fields", page
-        )
+            '{} (<a class="console-link" href="{}">why</a>, <a class="console-link" href="{}">take out or join</a>)',
+            names or "No other student shares these fields", page, way,
+        )  # fmt: skip
 
 
 SHOWN = {"races": "races_shown", "home_phone": "home_phone_shown", "mobile_phone": "mobile_phone_shown"}

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from students.models import Family, FieldLock, FieldOwnership, Student, StudentContact
+from students.models import Family, FieldLock, FieldOwnership, Student, StudentAllergy, StudentContact
 from students.signals import student_edited
 from tests.factories.integrations import (
     ExternalIdentityFactory,
@@ -279,6 +279,37 @@ def test_field_says_who_owns_it_and_that_it_is_locked(registrar: Client) -> None
     assert "Locked: Safety plan. No import changes it." in page
     assert "Court order" not in other
     assert "supplies this student" not in other
+
+
+def test_allergies_stand_on_the_page_and_a_person_may_add_one(
+    registrar: Client, looker: Client, edited: list[dict[str, Any]]
+) -> None:
+    student = enrolled(SchoolFactory.create())
+    StudentAllergy.objects.create(student=student, note="dragon fruit")
+    FieldLockFactory.create(student=student, field="allergies", reason="Seen by the nurse")
+    page = f"{LIST}{student.pk}/change/"
+    looked = looker.get(page).content.decode()
+    sent = _form_of(registrar, page) | {"allergies-TOTAL_FORMS": "2"}
+
+    empty = registrar.post(page, sent | {"allergies-1-allergy": "", "allergies-1-note": " "})
+    registrar.post(page, sent | {"allergies-1-allergy": "latex", "allergies-1-note": ""})
+
+    assert "dragon fruit" in looked
+    assert "Locked: Seen by the nurse. No import changes it." in registrar.get(page).content.decode()
+    assert empty.status_code == 302
+    assert sorted(student.allergies.values_list("allergy", "note")) == [("", "dragon fruit"), ("latex", "")]
+    assert edited[-1]["students"] == [student.pk]
+
+
+def test_an_allergy_that_says_nothing_any_more_is_refused(registrar: Client) -> None:
+    student = enrolled(SchoolFactory.create())
+    StudentAllergy.objects.create(student=student, note="dragon fruit")
+    page = f"{LIST}{student.pk}/change/"
+
+    refused = registrar.post(page, _form_of(registrar, page) | {"allergies-0-note": ""})
+
+    assert "Choose an allergy or write a note." in refused.content.decode()
+    assert list(student.allergies.values_list("note", flat=True)) == ["dragon fruit"]
 
 
 def test_enrollments_are_told_in_words(registrar: Client, looker: Client) -> None:

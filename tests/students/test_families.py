@@ -39,6 +39,17 @@ def test_a_blank_in_any_chosen_field_is_no_family(values: dict[str, str]) -> Non
     assert key(**values) is None
 
 
+def test_families_differ_when_any_chosen_field_differs() -> None:
+    home = {"head_last_name": "Poe", "home_address": "1 Elm St"}
+    assert key(**home) != key(**{**home, "head_last_name": "Roe"})
+    assert key(**home) != key(**{**home, "home_address": "2 Elm St"})
+
+
+def test_strangers_with_one_placeholder_phone_are_no_family_whatever_else_is_equal() -> None:
+    chosen = ["head_of_household_home_phone", "head_of_household_last_name"]
+    assert key(chosen, head_home_phone="555-5555", head_last_name="Smith") is None
+
+
 def test_nothing_chosen_is_no_family() -> None:
     assert key([], head_last_name="Poe") is None
 
@@ -48,7 +59,10 @@ def test_family_key_zero_is_no_family(number: str) -> None:
     assert key(["family_key"], family_key=number) is None
 
 
-@pytest.mark.parametrize("number", ["000-0000", "5595555555", "(559) 000-0000", "1234567", "911", ""])
+@pytest.mark.parametrize(
+    "number",
+    ["000-0000", "5595555555", "(559) 000-0000", "1234567", "(999) 999-9999", "111-1111", "911", ""],
+)
 def test_a_placeholder_phone_joins_nobody(number: str) -> None:
     assert key(["head_of_household_home_phone"], head_home_phone=number) is None
 

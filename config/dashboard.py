@@ -9,11 +9,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations.admin.issue import ANY_MATCH, MATCHES
+from integrations import matching
 from integrations.admin.run_page import status_label
-from integrations.admin.scoping import at_schools, latest_imports, visible_runs
+from integrations.admin.scoping import at_schools, visible_runs
 from integrations.admin.words import STATUS_COLOURS, ago
-from integrations.models import Integration, RecordIssue, ScheduledJob, SyncRun, UnmappedCode
+from integrations.models import Integration, ScheduledJob, SyncRun, UnmappedCode
 from integrations.models.run import APPLIED, Status
 from mapping.models import DataEntityMapping, DataEntityMappingValue
 from students.models import School
@@ -96,7 +96,7 @@ def _tasks(user: Any) -> list[Task]:
                 reverse("admin:integrations_unmappedcode_changelist"),
             )
         )
-    if user.has_perm("integrations.view_recordissue"):
+    if user.has_perm("integrations.view_matchdecision"):
         tasks.append(_matches(user))
     if user.has_perm("integrations.view_scheduledjob"):
         tasks.append(_missed(user))
@@ -104,12 +104,11 @@ def _tasks(user: Any) -> list[Task]:
 
 
 def _matches(user: Any) -> Task:
-    issues = RecordIssue.objects.filter(run__in=latest_imports(), code__in=MATCHES, resolved=None)
     return Task(
-        at_schools(issues, user).count(),
-        "possible matches",
+        at_schools(matching.waiting(), user).count(),
+        "matches to review",
         "Each may be a student you already have. Compare the two and decide.",
-        f"{reverse('admin:integrations_recordissue_changelist')}?code={ANY_MATCH}",
+        reverse("admin:integrations_matchdecision_changelist"),
     )
 
 

@@ -33,10 +33,13 @@ LISTINGS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("Families", "family_restroom", "students", "family"),
         ("Contacts", "contacts", "students", "contact"),
         ("Enrollments", "how_to_reg", "students", "enrollment"),
+        ("Duplicate Students", "merge", "students", "studentmerge"),
     ),
     "Synchronization": (
         ("SIS Integrations", "sync_alt", "integrations", "integration"),
+        ("Job Scheduler", "schedule", "integrations", "scheduledjob"),
         ("Sync Runs", "history", "integrations", "syncrun"),
+        ("Review Queue", "compare_arrows", "integrations", "matchdecision"),
         ("Issues", "report", "integrations", "recordissue"),
         ("Unmapped Codes", "question_mark", "integrations", "unmappedcode"),
         ("Kept Enrollments", "bookmark", "integrations", "keepenrolled"),
@@ -47,6 +50,7 @@ LISTINGS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("Schools", "domain", "students", "school"),
         ("Academic Years", "calendar_month", "students", "academicyear"),
         ("Sync Connections", "link", "integrations", "schoolconnection"),
+        ("Schedule Pauses", "pause_circle", "integrations", "schedulepause"),
     ),
     "People and access": (
         ("Users", "person", "auth", "user"),

@@ -275,8 +275,13 @@ class Welcome:
             ports = enumerate(self.district["vendors"], self.district["port"])
             lines += [f"    {name:<20} {number}" for number, name in ports]
         if connection.vendor == "sqlite":
-            lines.append(f"The data are in {os.path.relpath(settings.VAR_DIR)}/. The next start goes on with them.")
+            lines.append(f"The data are in {_folder(settings.VAR_DIR)}/. The next start goes on with them.")
         return "\n".join([*lines, "Ctrl-C stops everything.", ""])
+
+
+def _folder(path: Path) -> str:
+    """A folder as a person would type it: from here where it is below here, else whole."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def answers(port: int) -> bool:

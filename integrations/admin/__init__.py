@@ -3,13 +3,31 @@
 from integrations.admin import (
     change,
     connection,
+    duplicates,
+    family,
     integration,
     issue,
+    job,
     kept,
+    matches,
     ownership,
     run,
     student,
     unmapped,
 )
 
-__all__ = ["change", "connection", "integration", "issue", "kept", "ownership", "run", "student", "unmapped"]
+__all__ = [
+    "change",
+    "connection",
+    "duplicates",
+    "family",
+    "integration",
+    "issue",
+    "job",
+    "kept",
+    "matches",
+    "ownership",
+    "run",
+    "student",
+    "unmapped",
+]

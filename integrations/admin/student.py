@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
 
 from config.admin_base import TabularInline, display
+from integrations.admin import refresh
 from integrations.admin.scoping import at_schools
 from integrations.admin.words import lines_of, names_for
 from integrations.models import Change, ExternalIdentity, Integration
@@ -48,6 +52,33 @@ class StudentWithRunsAdmin(StudentAdmin):
 
     inlines: tuple[type[Any], ...] = (*StudentAdmin.inlines, IdentityInline)
     change_form_outer_after_template = "console/student_changes.html"
+    list_before_template = "console/students_top.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """The addresses of Refresh this student from the SIS."""
+        wrap = self.admin_site.admin_view
+        own = [
+            path("refresh/", wrap(self.refresh_by_id), name="students_student_refresh"),
+            path("<int:pk>/refresh/", wrap(self.refresh), name="students_student_refresh_one"),
+        ]
+        return own + super().get_urls()
+
+    def refresh_by_id(self, request: HttpRequest) -> HttpResponse:
+        """The form for a student who is not known yet."""
+        return refresh.form(request, self.admin_site)
+
+    @method_decorator(require_POST)
+    def refresh(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Read this student again; 404 for one the person may not see."""
+        student = self.visible_or_404(request, str(pk))
+        assert isinstance(student, Student)
+        return refresh.start(request, student)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, with the way to read one more student."""
+        more = {"may_refresh": request.user.has_perm("integrations.run_import"), **(extra_context or {})}
+        response: HttpResponse = super().changelist_view(request, more)
+        return response
 
     def owner_names(self) -> dict[str, str]:
         """Key → name of every integration."""
@@ -61,6 +92,11 @@ class StudentWithRunsAdmin(StudentAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With the latest changes by runs below the form."""
         student = kwargs.get("obj")
+        if student is not None:
+            context["refreshable"] = refresh.buttons(request, student)
+        if student is not None and request.user.has_perm("students.view_studentmerge"):
+            context["merges"] = student.merges.select_related("survivor", "user", "undone_by")
+            context["may_merge"] = request.user.has_perm("students.add_studentmerge")
         if student is not None and request.user.has_perm("integrations.view_change"):
             rows = at_schools(Change.objects.filter(entity="student", target=student.pk), request.user)
             changes = list(rows.select_related("run__integration").order_by("-id")[:RECENT])

@@ -12,6 +12,7 @@ from integrations.models import (
     Change,
     ExternalIdentity,
     Integration,
+    KeepEnrolled,
     RecordIssue,
     RunPage,
     SyncRun,
@@ -97,6 +98,16 @@ class UnmappedCodeFactory(DjangoModelFactory):
     count = 1
     first_seen = factory.LazyFunction(timezone.now)
     last_seen = factory.LazyFunction(timezone.now)
+
+
+class KeepEnrolledFactory(DjangoModelFactory):
+    """A decision that a student stays enrolled until somebody lifts it."""
+
+    class Meta:
+        model = KeepEnrolled
+
+    integration = factory.SubFactory(IntegrationFactory)
+    reason = "Homebound"
 
 
 class ExternalIdentityFactory(DjangoModelFactory):

@@ -12,6 +12,7 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from config.help import PAPERS
+from integrations.models import MatchDecision, SyncRun
 from students.models import Student
 from tests.factories.integrations import (
     ExternalIdentityFactory,
@@ -103,6 +104,12 @@ def _a_district() -> None:
     change_of(two, run=run, schools=[school.code], fields={"home_phone": ["", "5595550142"]})
     RecordIssueFactory.create(run=run, schools=[school.code])
     UnmappedCodeFactory.create(integration=run.integration)
+    record = {"first_name": "Ana", "last_name": "Ruiz", "school": school.code, "home_phone": "5595550142"}
+    match = {"code": "possible_match", "external_id": "18", "schools": [school.code], "facts": {"records": [record]}}
+    issue = RecordIssueFactory.create(run=run, candidate=two, **match)
+    MatchDecision.objects.create(integration=run.integration, external_id="19", student=one, issue=issue)
+    asked = SyncRunFactory.create(integration=run.integration, ask_first=True, scope_students=["17"])
+    change_of(one, run=asked, schools=[school.code])
 
 
 def _screens() -> Iterator[str]:
@@ -121,6 +128,9 @@ def _screens() -> Iterator[str]:
         row = model._default_manager.first()
         if row is not None:
             yield reverse(f"admin:{name}_change", args=[row.pk])
+    yield reverse("admin:integrations_matchdecision_changelist") + "?show=decided"
+    yield reverse("admin:integrations_syncrun_refresh", args=[SyncRun.objects.get(ask_first=True).pk])
+    yield reverse("admin:students_student_refresh")
     student = reverse("admin:students_student_change", args=[Student.objects.earliest("pk").pk])
     yield from (f"{student}#{tab}" for tab in ("enrollments", "contact_links", "locks", "identities"))
 

@@ -15,6 +15,7 @@ from integrations.connectors.options import COMMON
 from integrations.connectors.registry import SYSTEMS
 from integrations.connectors.registry import connector_class as connector_of
 from integrations.errors import IntegrationError
+from integrations.inbound.issues import NOTICE_REMEDIES, PROBLEM_REMEDIES, RECORD_REMEDIES
 from tests.architecture.sources import ROOT, modules
 
 PAPERS = [path for top in ("*.md", "docs/**/*.md", "integrations/**/*.md") for path in sorted(ROOT.glob(top))]
@@ -66,17 +67,41 @@ def _codes_of_issues() -> set[str]:
     return found
 
 
-def _codes_of_problems() -> set[str]:
-    """What connectors and fetch give as the code of a Problem or a RecordError."""
+MAKERS = {"Problem": 0, "RecordError": 0, "_note": 1, "note": 0}
+"""What makes a Problem or a RecordError → the place of the code among its arguments."""
+
+
+def _codes_of_problems(*makers: str) -> set[str]:
+    """What connectors, parsing and fetch give these makers, or all of them, as the code."""
     found: set[str] = set()
-    for path in modules("integrations"):
-        for node in ast.walk(_tree(path)):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+    trees = [_tree(path) for path in modules("integrations")]
+    constants = {name: codes for tree in trees for name, codes in _assigned(tree).items() if name.isupper()}
+    for tree in trees:
+        names = constants | _assigned(tree)
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
                 continue
-            place = {"Problem": 0, "RecordError": 0, "_note": 1}.get(node.func.id)
-            if place is not None and len(node.args) > place:
-                argument = node.args[place]
-                found.update(_strings(argument) if isinstance(argument, ast.Constant) else ())
+            maker = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            place = MAKERS.get(maker) if not makers or maker in makers else None
+            if place is None or len(node.args) <= place:
+                continue
+            code = node.args[place]
+            if isinstance(code, ast.Name):
+                found |= names.get(code.id, set())
+            elif isinstance(code, ast.Constant | ast.IfExp):
+                found.update(_strings(code))
+    return found
+
+
+def _assigned(tree: ast.Module) -> dict[str, set[str]]:
+    """Name → the codes a module assigns to it."""
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.IfExp)):
+            continue
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                found.setdefault(target.id, set()).update(_strings(node.value))
     return found
 
 
@@ -136,6 +161,21 @@ def test_every_issue_code_is_told() -> None:
 
     assert len(known) > 20
     assert known - _told("docs/issues.md") == set()
+
+
+def test_every_issue_code_has_a_name_on_screen() -> None:
+    assert (_codes_of_issues() | _codes_of_problems()) - set(CODE_LABELS) == set()
+
+
+def test_every_issue_code_has_a_remedy_of_its_own() -> None:
+    assert _codes_of_problems("Problem", "_note", "note") - {*PROBLEM_REMEDIES, *NOTICE_REMEDIES} == set()
+    assert _codes_of_problems("RecordError") - set(RECORD_REMEDIES) == set()
+    calls = [node for node in ast.walk(_tree("integrations/inbound/issues.py")) if isinstance(node, ast.Call)]
+    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Found"]
+    assert made
+    for call in made:
+        remedy = next(word.value for word in call.keywords if word.arg == "remedy")
+        assert not isinstance(remedy, ast.Constant) or remedy.value
 
 
 def test_every_reason_a_run_fails_for_is_told() -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
@@ -59,20 +60,27 @@ class ScheduledJobAdmin(HistoryAdmin):
     search_fields = ("name", "integration__name")
     search_help_text = "Search by name or integration"
     change_list_template = "console/searched_list.html"
-    list_before_template = "console/zone.html"
     fields = ("name", "integration", "frequency", *PARTS, "run_as")
-    autocomplete_fields = ("run_as",)
     conditional_fields = {part: _only_for(part) for part in PARTS}  # noqa: RUF012 (an attribute of the base class)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list under its own heading, with the zone its times are in."""
-        more = {"title": "Job Scheduler", "zone": timezone.get_default_timezone_name(), **(extra_context or {})}
+        """The list under its own heading."""
+        more = {"title": "Job Scheduler", **(extra_context or {})}
         response: HttpResponse = super().changelist_view(request, more)
         return response
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Active only on existing ones."""
         return (*self.fields, "active") if obj else self.fields
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """People who can sign in, for Run as User; the choices without links to pages of their own."""
+        if db_field.name == "run_as":
+            kwargs["queryset"] = get_user_model().objects.filter(is_active=True, is_staff=True).order_by("username")
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        for link in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
+            setattr(field.widget, link, False)
+        return field
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Nightly, with the rights of the person who adds it."""

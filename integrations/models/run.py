@@ -241,8 +241,8 @@ class RecordIssue(models.Model):
     """
 
     class Severity(models.TextChoices):
-        ERROR = "error", "Record not imported"
-        WARNING = "warning", "Field left as it was"
+        ERROR = "error", "Student not imported"
+        WARNING = "warning", "Field not taken"
         RUN = "run", "Whole run"
 
     run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="issues")
@@ -264,6 +264,7 @@ class RecordIssue(models.Model):
 
     class Meta:
         ordering = ["id"]
+        verbose_name = "issue"
         indexes = [
             models.Index(fields=["run", "code"], name="issue_code_of_run"),
             models.Index(fields=["run", "severity", "external_id"], name="issue_record_of_run"),

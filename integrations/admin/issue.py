@@ -65,7 +65,6 @@ CODE_LABELS = {
     "delta_in_part": "Delta in part",
     "demographics_missing": "Demographics missing",
 }
-EFFECTS = {"error": "Student not imported", "warning": "Field not taken", "run": "Whole run"}
 
 
 def code_label(code: str) -> str:
@@ -96,7 +95,7 @@ class EffectFilter(DropdownFilter):
 
     def lookups(self, _request: HttpRequest, _admin: Any) -> list[tuple[str, str]]:
         """The three there are."""
-        return list(EFFECTS.items())
+        return list(RecordIssue.Severity.choices)
 
     def queryset(self, _request: HttpRequest, queryset: QuerySet[RecordIssue]) -> QuerySet[RecordIssue]:
         """Those with the effect."""
@@ -189,7 +188,7 @@ class RecordIssueAdmin(ReadOnlyAdmin):
             title=f"Run {issue.run_id}: {code_label(issue.code)}",
             issue=issue,
             kind=code_label(issue.code),
-            effect=EFFECTS[issue.severity],
+            effect=issue.get_severity_display(),
             student=_student_of(issue),
             schools=self.where(issue),
             links=[link for link in mending_links(issue) if link[1] != request.path],
@@ -233,7 +232,7 @@ class RecordIssueAdmin(ReadOnlyAdmin):
             reverse("admin:integrations_recordissue_change", args=[issue.pk]),
             code_label(issue.code),
             issue.message,
-            "Resolved" if issue.resolved else EFFECTS[issue.severity],
+            "Resolved" if issue.resolved else issue.get_severity_display(),
         )
 
     @display(description="What to do")

@@ -8,7 +8,7 @@ from integrations.inbound.issues import Found
 def picture_refused(external_id: str, school: str, *, why: str) -> Found:
     """A picture that cannot be kept. why: a sentence."""
     return Found(
-        severity="error",
+        severity="warning",
         code="picture_refused",
         external_id=external_id,
         school=school,

@@ -27,14 +27,13 @@ from integrations.checking import check_integration
 from integrations.connectors.registry import SYSTEMS
 from integrations.errors import RunOpen, RunRefused
 from integrations.inbound.academic_year import imported
+from integrations.jobs import start_import_as
 from integrations.models import Integration, SyncRun
 from integrations.models.integration import SECRET_FIELDS
 from integrations.models.run import APPLIED, Status
 from integrations.system_fields import FIELDS, LABELS
 from mapping.admin import ActiveFilter
-from mapping.models import DataEntityMappingValue
 from students.families import FAMILY_FIELDS
-from students.scope import allowed_schools
 
 # Title, first and last field of each section; the order of the fields is that of LABELS.
 SECTIONS = (
@@ -288,14 +287,9 @@ class IntegrationAdmin(HistoryAdmin):
     def run_now(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Start an import and show its page; when one is open, show that one."""
         integration = self._mine(request, pk, "integrations.run_import")
-        scope = allowed_schools(request.user)
-        covered = DataEntityMappingValue.objects.filter(mapping=integration.building_id)
-        schools = sorted(set(covered.filter(value__in=scope).values_list("value", flat=True))) if scope else []
+        dry = "dry_run" in request.POST
         try:
-            if scope and not schools:
-                raise RunRefused(f"{integration.name} covers none of your schools.")
-            dry = "dry_run" in request.POST
-            run = services.start_import(integration=integration, user=request.user, schools=schools, dry_run=dry)
+            run = start_import_as(user=request.user, integration=integration, dry_run=dry)
         except RunOpen as error:
             messages.info(request, f"An import of {integration.name} is running already. This is it.")
             return run_page(error.run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import signal
 import sys
@@ -11,7 +12,7 @@ from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from integrations.sandbox import registry
+from integrations.sandbox import District, registry
 
 
 class Command(BaseCommand):
@@ -54,7 +55,8 @@ class Command(BaseCommand):
                 try:
                     # Districts of their own: no child is in two systems.
                     seed = options["seed"] + position
-                    server = registry.start(vendor, port=port, students=options["students"], seed=seed)
+                    district = District.generate(options["students"], seed, year=_school_year(dt.date.today()))
+                    server = registry.start(vendor, district, port=port)
                 except (OSError, OverflowError) as error:
                     self._refuse(f"The {vendor} sandbox cannot listen on port {port}: {error}.", status=1)
                 running.callback(server.stop)
@@ -68,6 +70,11 @@ class Command(BaseCommand):
     def _refuse(self, sentence: str, *, status: int) -> NoReturn:
         self.stderr.write(sentence)
         sys.exit(status)
+
+
+def _school_year(day: dt.date) -> int:
+    """The autumn of the school year a day falls in, so that a district is never one of years ago."""
+    return day.year if day.month >= 7 else day.year - 1
 
 
 def _known() -> str:

@@ -18,19 +18,27 @@ FAMILY_FIELDS: dict[str, tuple[str, str]] = {
 }
 """Option → (its label on screen, the attribute of ``Household`` it compares)."""
 
+COMPARED = 2
+"""Which way of comparing households this is; a new one makes every student be read again."""
+
 _STREET_WORDS = {
     "street": "st", "avenue": "ave", "av": "ave", "road": "rd", "drive": "dr", "lane": "ln", "court": "ct",
     "circle": "cir", "boulevard": "blvd", "place": "pl", "terrace": "ter", "highway": "hwy",
-    "parkway": "pkwy", "north": "n", "south": "s", "east": "e", "west": "w", "apartment": "apt",
-    "unit": "apt", "suite": "ste",
+    "parkway": "pkwy", "north": "n", "south": "s", "east": "e", "west": "w", "suite": "ste",
+    "apartment": "", "apt": "", "unit": "",
 }  # fmt: skip
+"""Word of an address → how it is compared, "" where it says no more than # does."""
+
+_EXTENSION = re.compile(r"(?:x|ext|#).*", re.IGNORECASE | re.DOTALL)
+_ZIP_AND_FOUR = re.compile(r"\b(\d{5})-?\d{4}\s*$")
 
 
 def family_key(household: Household, chosen: Sequence[str], *, namespace: str = "") -> str | None:
     """The key of the household's family, None when any chosen field is blank or nothing is chosen.
 
-    Households with equal keys are one family; case, spacing, punctuation and street abbreviations do not
-    count. namespace keeps the family numbers of different systems apart. The key holds no readable data.
+    Households with equal keys are one family; case, accents, spacing, punctuation, street abbreviations, the last
+    four digits of ZIP+4 and a phone's extension do not count, nor whether a flat is called Apt, Unit or #.
+    namespace keeps the family numbers of different systems apart. The key holds no readable data.
     """
     if not chosen:
         return None
@@ -64,16 +72,17 @@ def _family_number(text: str) -> str:
 
 
 def _phone(text: str) -> str:
-    digits = re.sub(r"\D", "", text)
+    digits = re.sub(r"\D", "", _EXTENSION.sub("", text))
     if len(digits) == 11 and digits.startswith("1"):
         digits = digits[1:]
-    placeholder = len(set(digits)) <= 1 or digits[-7:] in {"0000000", "5555555", "1234567", "9999999"}
+    placeholder = len(set(digits[-7:])) <= 1 or digits[-7:] == "1234567"
     return "" if len(digits) < 7 or placeholder else digits
 
 
 def _address(text: str) -> str:
-    words = re.split(r"[^0-9a-z]+", unicodedata.normalize("NFKD", text).casefold())
-    return " ".join(_STREET_WORDS.get(word, word) for word in words if word)
+    plain = unicodedata.normalize("NFKD", _ZIP_AND_FOUR.sub(r"\1", text)).casefold()
+    words = re.split(r"[^0-9a-z]+", "".join(ch for ch in plain if not unicodedata.combining(ch)))
+    return " ".join(same for word in words if (same := _STREET_WORDS.get(word, word)))
 
 
 _NORMALISE: dict[str, Callable[[str], str]] = {

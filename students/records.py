@@ -83,8 +83,8 @@ class Household(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     """What a Family Identifier may compare. Each is blank when the source does not tell it.
 
     family_key: the source's own family number ("" and "0" are none). home_address: one line of street,
-    city, state and postal code. told: False where the source says nothing of the household this time, so
-    that the family stays as it is.
+    city, state and postal code. told: False where the source does not say all of the household this time:
+    a family it does not make out stays as it is.
     """
 
     family_key: str = ""

@@ -15,9 +15,11 @@ from integrations.connectors.registry import connector_class
 from integrations.errors import ConfigurationError
 from integrations.models import Integration
 from integrations.models.integration import MAPPING_FIELDS, SECRET_FIELDS
+from integrations.secrets import readable
 from mapping.models import DataEntityMappingValue
 from mapping.translate import Table
 from students.differ import Policy
+from students.families import COMPARED
 from students.models import AcademicYear, FieldOwnership, School
 from students.stays import Year
 
@@ -60,7 +62,7 @@ def build_rules(integration: Integration, *, today: dt.date) -> Rules:
         "parse": connector_class(integration.system).parse_version,
         "codes": codes,
         "year": [year.name, year.starts.isoformat(), year.ends.isoformat()],
-        "family": sorted(integration.family_identifier),
+        "family": [COMPARED, *sorted(integration.family_identifier)],
         "foreign": sorted(foreign),
         "clearing": sorted(clearing),
         "drop": integration.drop_students_not_in_file,
@@ -91,11 +93,11 @@ def connection_of(integration: Integration, *, today: dt.date) -> Connection:
 
     Where no Academic Year mapping is chosen the year is asked for by its own name, unless it goes by the date and the
     system cannot be asked safely: then what it has as its current year is read. Raises ConfigurationError when an
-    Academic Year mapping is chosen that does not hold the year.
+    Academic Year mapping is chosen that does not hold the year, or a stored secret cannot be read.
     """
     return Connection(
         url=integration.url,
-        credentials={name: getattr(integration, name) for name in SECRET_FIELDS if getattr(integration, name)},
+        credentials={name: readable(secret) for name in SECRET_FIELDS if (secret := getattr(integration, name))},
         year=_source_year(integration, imported_year(integration, today=today)),
         primary_codes=split_codes(integration.primary_enrollment_codes),
         alternate_codes=split_codes(integration.alternate_enrollment_codes),

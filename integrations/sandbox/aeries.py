@@ -41,7 +41,8 @@ class Aeries(Vendor):
     `zero_dates` 0001-01-01 for null; `html_errors` web pages for errors; `portal_account_id` False leaves the
     77th property of contacts out; `school_as_list` one school answers as a one-element array;
     `odd_pictures` {student id: kind of `aeries_pictures.ODD`}; `retaken` ids of students with a new picture;
-    `picture_padding` bytes by which every picture is larger.
+    `taken_at` {(student id, school): years later} for another picture at that school; `twice` ids of students who
+    come twice, first with the picture of the year before; `picture_padding` bytes by which every picture is larger.
     """
 
     key, base, ignore_case = "aeries", "/aeries", True
@@ -57,6 +58,8 @@ class Aeries(Vendor):
         "school_as_list": False,
         "odd_pictures": {},
         "retaken": (),
+        "taken_at": {},
+        "twice": (),
         "picture_padding": 0,
     }
     last_name = "LastName"
@@ -207,6 +210,7 @@ class Aeries(Vendor):
     def pictures(self, request: Request) -> Result:
         number, style = int(request.args["school"]), self.style(request)
         odd, retaken = self.switch["odd_pictures"], self.switch["retaken"]
+        other, twice = self.switch["taken_at"], self.switch["twice"]
         asked = int(request.args.get("student") or 0)
         children = dict.fromkeys(child.id for child, _ in pairs_of(request, style))
 
@@ -215,17 +219,18 @@ class Aeries(Vendor):
                 aeries_pictures.entry(
                     child,
                     number,
-                    year=request.district.year - style.back,
+                    year=request.district.year - style.back + other.get((child, number), 0) - earlier,
                     id_name=style.student_id,
                     odd=odd.get(child, ""),
-                    retaken=child in retaken,
+                    retaken=child in retaken or (child, number) in other or earlier > 0,
                     padding=self.switch["picture_padding"],
                 )
                 for child in children
                 if asked in (0, child)
+                for earlier in ((1, 0) if child in twice else (0,))
             )
 
-        key = ("pictures", number, style, asked, str(odd), str(retaken))
+        key = ("pictures", number, style, asked, str(odd), str(retaken), str(other), str(twice))
         return self.page(request, self.cached(key, request.district.school_version(number), build))
 
     @route("GET", API + r"/enrollment/(?P<student>\d+)(?:/year/(?P<year>\d+))?", area="Enrollment History")

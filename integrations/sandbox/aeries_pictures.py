@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-ODD = ("huge", "wrong_length", "gif", "html", "no_base64", "none", "bomb")
+ODD = ("huge", "wrong_length", "gif", "html", "no_base64", "none", "bomb", "null", "size_text")
 """Kinds of pictures that are none, by the name the `odd_pictures` switch has for them."""
 
 
@@ -25,7 +25,11 @@ def entry(
     data = _file(student, odd=odd, retaken=retaken) + bytes(padding)
     text = "@@ not base64 @@" if odd == "no_base64" else base64.b64encode(data).decode()
     size = len(data) + (7 if odd == "wrong_length" else 0)
-    picture = {"SchoolYear": year, "RawBinary": text, "FileExtension": "jpg", "FileSize": size}
+    picture: dict[str, Any] = {"SchoolYear": year, "RawBinary": text, "FileExtension": "jpg", "FileSize": size}
+    if odd == "null":
+        picture["RawBinary"] = None
+    if odd == "size_text":
+        picture |= {"SchoolYear": str(year), "FileSize": str(size + 7)}
     return {id_name: student, "Pictures": [] if odd == "none" else [picture], "SchoolCode": school}
 
 

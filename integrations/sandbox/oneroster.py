@@ -63,6 +63,7 @@ class OneRoster(Vendor):
         "empties": "omit", "grades": "ceds", "state_id": "userIds", "wrapped": False, "link_host": "",
         "token_seconds": 3600, "expires_as_text": False, "csv": "", "csv_since": "", "csv_encoding": "utf-8",
         "csv_missing": (), "csv_absent": (), "csv_renamed": {}, "csv_folder": "", "csv_filled": False, "csv_broken": "",
+        "csv_bad_bytes": {},
     }  # fmt: skip
     last_name = "familyName"
     identifiers = ("identifier", "userMasterIdentifier", "phone", "sms")

@@ -8,7 +8,8 @@ and dateLastModified are blank, unless `filled` as older exports have it; a delt
 - `missing`: files the manifest names and the zip lacks; `absent`: files the manifest calls absent;
 - `renamed`: {file: {column: other name}}; `folder`: a folder in which the files stand;
 - `broken`: "zip" cuts the zip off, "manifest" leaves the manifest out, "row" breaks users.csv off after three quarters,
-  "twice" writes the first user twice with another name.
+  "twice" writes the first user twice with another name, "people" the first demographics with another birth date;
+- `bad_bytes`: {file: (sourcedId of a user, column)}: cells that end in a byte that is no UTF-8.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Export:
     folder: str = ""
     filled: bool = False
     broken: str = ""
+    bad_bytes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def zipped(objects: dict[str, dict[str, Row]], export: Export) -> bytes:
@@ -67,9 +69,11 @@ def zipped(objects: dict[str, dict[str, Row]], export: Export) -> bytes:
             archive.writestr(f"{export.folder}manifest.csv", _manifest(tables, export).encode())
         for name, (columns, rows) in tables.items():
             if name not in export.missing and name not in export.absent:
-                text = _text(_renamed(columns, export.renamed.get(name, {})), rows)
+                shown = _with_bytes(columns, rows, export.bad_bytes[name]) if name in export.bad_bytes else rows
+                text = _text(_renamed(columns, export.renamed.get(name, {})), shown)
+                errors = "surrogateescape" if export.bad_bytes else "replace"
                 archive.writestr(
-                    f"{export.folder}{name}.csv", _spoilt(name, text, export).encode(export.encoding, "replace")
+                    f"{export.folder}{name}.csv", _spoilt(name, text, export).encode(export.encoding, errors)
                 )
     return found.getvalue()[: -200 if export.broken == "zip" else None]
 
@@ -83,7 +87,17 @@ def _manifest(tables: Mapping[str, Any], export: Export) -> str:
     return _text(("propertyName", "value"), [*rows, ["source.systemName", "Sandbox"]])
 
 
+def _with_bytes(columns: tuple[str, ...], rows: list[list[str]], place: tuple[str, str]) -> list[list[str]]:
+    """The rows with byte F1 at the end of that column in the rows of that user."""
+    user, column = place
+    at = columns.index(column)
+    return [[*row[:at], row[at] + "\udcf1", *row[at + 1 :]] if user in row else row for row in rows]
+
+
 def _spoilt(name: str, text: str, export: Export) -> str:
+    if name == "demographics" and export.broken == "people":
+        lines = text.splitlines(keepends=True)
+        return "".join([*lines, lines[1].replace(lines[1].split(",")[3], "1999-01-01", 1)])
     if name != "users":
         return text
     if export.broken == "row":

@@ -32,8 +32,9 @@ class SchoolTool(Vendor):
     "none" (no token is asked for); `form` "json" or "csv" (one file at the Url itself); `clock` the server's own
     day: it shows the school year that day falls in, the next one from 1 July on, and no other; None: every year
     asked for, the district's when none is. `contract` the header X-SchoolTool-Contract, "" for none; `enabled`
-    False: 403; `ended` also lists enrollments that have ended. Of the file: `bom`, `charset`, `renamed` column →
-    other name, `end` False leaves the last line out.
+    False: 403; `ended` also lists enrollments that have ended; `contacts` False tells
+    none (lists only). Of the file: `bom`, `charset`, `renamed` column → other name, `end` False leaves the last
+    line out.
     """
 
     key, base = "schooltool", "/schooltool"
@@ -45,6 +46,7 @@ class SchoolTool(Vendor):
         "contract": "1",
         "enabled": True,
         "ended": False,
+        "contacts": True,
         "bom": False,
         "charset": "utf-8",
         "renamed": {},
@@ -173,7 +175,7 @@ class SchoolTool(Vendor):
         district = request.district
         changed = {change.child_id: change.at for change in district.changes}
         back = district.year + 1 - self.year(request)
-        return records.Style(back=back, ended=self.switch["ended"], changed=changed)
+        return records.Style(back=back, ended=self.switch["ended"], contacts=self.switch["contacts"], changed=changed)
 
     def warm(self) -> None:
         self.students(Request("GET", "", {}, {}, b"", self.district, "", {}, None))

@@ -24,10 +24,14 @@ LISTED = ("school", "transfer", "summer", "district_office")
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How to render: `back` counts school years before the district's own; `ended` lists ended enrollments too."""
+    """How to render: `back` counts school years before the district's own; `ended` lists ended enrollments too.
+
+    `contacts` False leaves their key out.
+    """
 
     back: int = 0
     ended: bool = False
+    contacts: bool = True
     changed: Mapping[int, datetime] = field(default_factory=dict, compare=False)
 
     def day(self, day: date | None) -> str | None:
@@ -100,7 +104,11 @@ def student(child: Child, rows: list[Enrollment], style: Style) -> dict[str, Any
         "address": _address(child.residence),
         "homePhone": _phone(child.home_phone),
         "householdId": str(child.household) if child.household else None,
-        "contacts": [_contact(link, head=link is head_of(child)) for link in child.contacts],
+        **(
+            {"contacts": [_contact(link, head=link is head_of(child)) for link in child.contacts]}
+            if style.contacts
+            else {}
+        ),
         "modified": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 

@@ -194,6 +194,14 @@ def test_page_that_comes_again_is_seen_though_the_counts_agree() -> None:
         read(connector, ONLY)
 
 
+def test_rows_that_are_alike_on_two_pages_are_whole_when_the_counts_agree() -> None:
+    students, stays = [a_student(n) for n in (1, 2, 3)], [a_stay(n) for n in (1, 2, 2, 3)]
+    with answering(Students=pages_of(students), Enrollment=pages_of(stays)) as web, one(web) as connector:
+        reading = read(connector, ONLY)
+
+    assert (len(reading.ids), reading.problems) == (3, [])
+
+
 @pytest.mark.parametrize(("total", "codes"), [(5, set()), (4, {"count_disagrees"}), (6, {"page_truncated"})])
 def test_count_decides_where_pages_are_larger_than_asked_for(total: int, codes: set[str]) -> None:
     rows = [a_student(n) for n in range(1, 6)]

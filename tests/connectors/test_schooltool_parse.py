@@ -182,6 +182,7 @@ def test_the_household_is_that_of_its_head() -> None:
     assert without.home_address == "1 Oak St, Ilion, NY, 01357"
     homeless = parsed(contacts=[{**MOTHER, "address": None}], address=None).household
     assert (homeless.head_last_name, homeless.home_address) == ("Ruiz", "")
+    assert [parsed(contacts=told).household.told for told in ([MOTHER], [], None, ...)] == [True, True, True, False]
 
 
 def test_bytes_that_are_no_text_are_a_fault_of_one_record() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import Any
 
 from integrations.sandbox import District
+from tests.world import CODES
 
 from .expected import families_told, told
 
@@ -26,10 +28,25 @@ def namesakes(district: District) -> set[str]:
 
 
 def exported(district: District) -> dict[str, dict[str, Any]]:
-    """Local id → row of the current students, without their allergies."""
+    """Local id → row of the current students."""
     right = told(district, VENDOR)
     families = {local_id: min(family) for family in families_told(district, VENDOR, right) for local_id in family}
-    return {local_id: _row(fields, families.get(local_id), district.year) for local_id, fields in right.items()}
+    return {
+        local_id: _row(fields, families.get(local_id), district.year)
+        | {"allergies": _sorted(_allergies(district.children[int(local_id)].allergies))}
+        for local_id, fields in right.items()
+    }
+
+
+def _allergies(told: str) -> list[dict[str, Any]]:
+    """Each word between commas, semicolons and slashes with our value, None where there is none."""
+    ours = {code.lower(): value for code, value in CODES[VENDOR]["allergy"].items()}
+    words = [word for part in re.split(r"[,;/]", told) if (word := part.strip())]
+    return [{"allergy": ours.get(word.lower()), "note": word} for word in words]
+
+
+def _sorted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda one: [(value is not None, value or 0) for value in one.values()])
 
 
 def _row(fields: dict[str, Any], family: str | None, year: int) -> dict[str, Any]:
@@ -46,5 +63,5 @@ def _row(fields: dict[str, Any], family: str | None, year: int) -> dict[str, Any
         "family": family,
         "status": "current",
         "enrollments": [stay],
-        "contacts": sorted(contacts, key=lambda one: [(value is not None, value or 0) for value in one.values()]),
+        "contacts": _sorted(contacts),
     }

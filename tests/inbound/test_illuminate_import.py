@@ -15,6 +15,7 @@ from integrations.sandbox.district import Child
 from students.models import Enrollment, Student, StudentContact
 from tests.world import World, a_world, roster
 
+from .expected import families_held
 from .expected_illuminate import exported
 
 pytestmark = pytest.mark.django_db
@@ -162,6 +163,13 @@ def test_siblings_share_their_contacts_and_are_one_family(world: World) -> None:
     assert None not in {student.family_id for student in students}
     links = [frozenset(s.contact_links.values_list("contact_id", flat=True)) for s in students]
     assert len(set(links)) == 1
+
+
+def test_families_stay_when_contacts_are_no_longer_read(world: World) -> None:
+    before = families_held()
+    world.set(options={"profile": {"contacts": {"path": ""}}})
+    assert world.sync().status == "complete"
+    assert families_held() == before != set()
 
 
 def stays_as_it_is(world: World, *, vanish: bool = True) -> SyncRun:

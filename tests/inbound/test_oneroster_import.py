@@ -74,8 +74,10 @@ def test_five_thousand_students_are_held_as_they_are(switches: dict[str, Any]) -
         assert {issue.external_id for issue in world.issues(run, code="possible_duplicate")} == twice.keys()
         assert run.counts["rejected"] == len(twice) < 5
         assert [key for key in right if key not in twice.values() and found[key] != right[key]] == []
+        assert families_held() == families_told(world.district, set(right) - set(twice.values()))
         again = world.sync()
-        assert (again.counts["unchanged"], again.counts["dropped"]) == (5000 - len(twice), 0)
+        counted = tuple(again.counts[name] for name in ("unchanged", "updated", "dropped"))
+        assert counted == (5000 - len(twice), 0, 0)
 
 
 def test_tombstone_of_a_student_is_a_leaving_on_its_day() -> None:
@@ -252,6 +254,40 @@ def test_bad_lines_of_a_zip_are_told_and_change_nothing(
             assert (run.status, run.counts["dropped"], run.counts["rejected"]) == (status, 0, rejected)
             assert {issue.code for issue in world.issues(run)} == {code}
         assert everything() == before
+
+
+BAD_LINES: dict[str, tuple[tuple[str, str] | None, str, str]] = {
+    "role": (("roles", "userProfileSourcedId"), "complete_with_issues", "unreadable"),
+    "school of a role": (("roles", "orgSourcedId"), "partial", "unreadable_rows"),
+    "user of a role": (("roles", "userSourcedId"), "partial", "unreadable_rows"),
+    "demographics": (("demographics", "birthDate"), "complete_with_issues", "unreadable"),
+    "demographics twice": (None, "complete_with_issues", "unreadable"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_LINES)
+def test_child_is_told_and_kept_when_a_line_of_roles_or_demographics_is_no_use(what: str) -> None:
+    place, status, code = BAD_LINES[what]
+    with a_district(30, csv="bulk") as world:
+        key = world.external_id(world.settled()[0])
+        world.sync()
+        before = everything()
+        broken = {"csv_bad_bytes": {place[0]: (key, place[1])}} if place else {"csv_broken": "people"}
+        world.sis.vendor.switch |= broken
+        for _ in range(3):
+            run = world.sync()
+            assert (run.status, run.counts["dropped"]) == (status, 0)
+            assert code in {issue.code for issue in world.issues(run)}
+        assert everything() == before
+
+
+def test_child_with_unreadable_demographics_does_not_come_in_without_a_birth_date() -> None:
+    with a_district(30, csv="bulk") as world:
+        key = world.external_id(world.settled()[0])
+        world.sis.vendor.switch["csv_bad_bytes"] = {"demographics": (key, "sex")}
+        run = world.sync()
+        assert (run.counts["created"], run.counts["rejected"]) == (29, 1)
+        assert [issue.external_id for issue in world.issues(run, code="unreadable")] == [key]
 
 
 def test_byte_order_mark_is_no_part_of_the_first_column() -> None:

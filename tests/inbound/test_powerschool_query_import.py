@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,9 +43,8 @@ def current(world: World) -> int:
 
 
 def shown() -> dict[str, dict[str, Any]]:
-    """Local id → what `export_roster --all` prints of it, without allergies."""
-    rows = json.loads(roster())
-    return {row["local_id"]: {key: value for key, value in row.items() if key != "allergies"} for row in rows}
+    """Local id → what `export_roster --all` prints of it."""
+    return {row["local_id"]: row for row in json.loads(roster())}
 
 
 def comes_in_completely(world: World) -> None:
@@ -54,6 +54,7 @@ def comes_in_completely(world: World) -> None:
     assert {issue.severity for issue in world.issues(first)} == {"warning"}
     assert held() == told(world.district, VENDOR)
     assert shown() == exported(world.district)
+    assert any(row["allergies"] for row in shown().values())
     assert first.counts["created"] == len(exported(world.district))
     before, printed = everything(), roster()
     second = world.sync()
@@ -139,6 +140,16 @@ def test_a_right_that_was_taken_away_fails_the_run_and_loses_nobody(tidy: World,
     told_of = run.error_message + " ".join(issue.message for issue in tidy.issues(run))
     assert "plugin" in told_of
     assert current(tidy) == 30
+
+
+def test_a_person_linked_twice_to_a_student_keeps_no_school_out(tidy: World) -> None:
+    child = next(one for one in tidy.settled() if one.contacts)
+    again = replace(child.contacts[0], sequence=9, order=9)
+    tidy.district.change(child.id, contacts=[*child.contacts, again], last_name="Renamed")
+    run = tidy.sync()
+    assert run.status == "complete", [issue.message for issue in tidy.issues(run)]
+    assert tidy.student(child).last_name == "Renamed"
+    assert tidy.student(child).contact_links.count() == len(child.contacts) - 1
 
 
 def test_without_the_right_to_allergies_all_else_comes_in() -> None:

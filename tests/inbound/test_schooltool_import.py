@@ -14,6 +14,7 @@ from integrations.sandbox import District
 from students.models import Enrollment, Student
 from tests.world import World, a_world, roster
 
+from .expected import families_held
 from .expected_schooltool import exported
 from .tables import everything
 
@@ -67,6 +68,15 @@ def test_lists_and_file_of_one_district_are_the_same_students() -> None:
         assert run.status == "complete_with_issues", run.error_message
         assert [run.counts[name] for name in ("created", "updated", "dropped")] == [0, 0, 0]
         assert roster() == printed
+
+
+def test_families_stay_when_contacts_are_no_longer_told() -> None:
+    with a_world(VENDOR, students=60, schools=2) as world:
+        loaded(world)
+        before = families_held()
+        world.sis.vendor.switch["contacts"] = False
+        assert world.sync().status == "complete"
+        assert families_held() == before != set()
 
 
 def loaded(world: World) -> int:

@@ -61,7 +61,19 @@ def test_family_key_zero_is_no_family(number: str) -> None:
 
 @pytest.mark.parametrize(
     "number",
-    ["000-0000", "5595555555", "(559) 000-0000", "1234567", "(999) 999-9999", "111-1111", "911", ""],
+    [
+        "000-0000",
+        "5595555555",
+        "(559) 000-0000",
+        "1234567",
+        "(999) 999-9999",
+        "111-1111",
+        "911",
+        "",
+        "530-111-1111",
+        "(530) 222-2222",
+        "530-333-3333 x12",
+    ],
 )
 def test_a_placeholder_phone_joins_nobody(number: str) -> None:
     assert key(["head_of_household_home_phone"], head_home_phone=number) is None
@@ -70,6 +82,31 @@ def test_a_placeholder_phone_joins_nobody(number: str) -> None:
 def test_a_phone_is_the_same_with_and_without_the_country_code() -> None:
     chosen = ["head_of_household_home_phone"]
     assert key(chosen, head_home_phone="+1 (559) 200-0042") == key(chosen, head_home_phone="5592000042")
+
+
+def test_the_extension_of_a_phone_does_not_count() -> None:
+    chosen = ["head_of_household_home_phone"]
+    plain = key(chosen, head_home_phone="(559) 200-0042")
+    assert plain is not None
+    assert {key(chosen, head_home_phone=f"5592000042{more}") for more in (" x12", " ext. 12", "#12")} == {plain}
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("14 Peña St", "14 PENA STREET"),
+        ("1 Elm St, Ilion, NY, 13357-1234", "1 Elm St, Ilion, NY, 13357"),
+        ("1 Elm St #1", "1 Elm St Apt 1"),
+        ("1 Elm St, Unit #1", "1 Elm St, Apartment 1"),
+    ],
+)
+def test_an_address_is_the_same_however_it_is_written(one: str, two: str) -> None:
+    assert key(["household_home_address"], home_address=one) == key(["household_home_address"], home_address=two)
+
+
+def test_two_flats_of_a_house_are_two_addresses() -> None:
+    chosen = ["household_home_address"]
+    assert key(chosen, home_address="1 Elm St #1") != key(chosen, home_address="1 Elm St #2")
 
 
 def test_family_numbers_of_two_systems_are_kept_apart_and_households_are_not() -> None:

@@ -24,7 +24,7 @@ MOST_WINDOWS = 100_000
 
 
 class _File(msgspec.Struct, gc=False):
-    RawBinary: str = ""
+    RawBinary: Any = ""
     FileSize: Any = None
     SchoolYear: Any = None
 
@@ -87,12 +87,19 @@ def _page(number: int, entries: list[Raw | Picture], where: str) -> PicturePage:
 
 
 def _year(file: _File) -> int:
-    return file.SchoolYear if isinstance(file.SchoolYear, int) else 0
+    """The school year stated, 0 where none that can be one is."""
+    try:
+        year = integer(file.SchoolYear, "SchoolYear") or 0
+    except RecordError:
+        return 0
+    return year if 1900 <= year <= 2100 else 0
 
 
 def _picture(student: str, file: _File) -> Picture:
     """The decoded file, or what is wrong with it."""
     year = _year(file) or None
+    if not isinstance(file.RawBinary, str):
+        return Picture(external_id=student, year=year, fault="The picture came without its file.")
     if len(file.RawBinary) > LARGEST * 4 / 3 + 4:
         megabytes = len(file.RawBinary) * 3 / 4 / (1 << 20)
         fault = f"The picture has {megabytes:.0f} MB; at most {LARGEST >> 20} MB are taken."
@@ -101,7 +108,11 @@ def _picture(student: str, file: _File) -> Picture:
         data = base64.b64decode(file.RawBinary, validate=True)
     except (binascii.Error, ValueError):
         return Picture(external_id=student, year=year, fault="The picture came garbled: it is no base64.")
-    if isinstance(file.FileSize, int) and file.FileSize != len(data):
-        fault = f"The picture came cut: {len(data)} bytes of the {file.FileSize} stated."
+    try:
+        stated = integer(file.FileSize, "FileSize")
+    except RecordError:
+        return Picture(external_id=student, year=year, fault="The picture came with a size that is no number.")
+    if stated is not None and stated != len(data):
+        fault = f"The picture came cut: {len(data)} bytes of the {stated} stated."
         return Picture(external_id=student, year=year, fault=fault)
     return Picture(external_id=student, data=data, year=year)

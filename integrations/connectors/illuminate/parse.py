@@ -38,7 +38,7 @@ def student_record(record: RawRecord, school: str, *, profile: Mapping[str, Endp
         local_id=required(told("local_student_id"), "local_student_id"),
         state_id=text(told("state_student_id"), "state_student_id"),
         enrollment=_enrollment(record, school, profile["enrollment"]),
-        household=_household(told, contacts or ()),
+        household=_household(told, contacts),
         contacts=UNSET if contacts is None else tuple(one.record for one in contacts),
         first_name=required(told("first_name"), "first_name"),
         middle_name=text(told("middle_name"), "middle_name"),
@@ -91,9 +91,12 @@ def _contacts(record: RawRecord, endpoint: Endpoint) -> Sequence[Listed] | None:
     return contacts_of(record.parts[record.parts.index(CONTACTS_FOLLOW) + 1 :], endpoint)
 
 
-def _household(told: Any, contacts: Sequence[Listed]) -> Household:
-    """Head, phone and address of the primary household; the head's own phone where the household has none."""
-    head = head_of(contacts)
+def _household(told: Any, contacts: Sequence[Listed] | None) -> Household:
+    """Head, phone and address of the primary household; the head's own phone where the household has none.
+
+    It is untold where contacts are not.
+    """
+    head = head_of(contacts or ())
     own = head.record.home_phone if head else None
     street = plain(told("address"), "address")
     parts = [plain(told(name), name) for name in ("address2", "city", "state")]
@@ -103,4 +106,5 @@ def _household(told: Any, contacts: Sequence[Listed]) -> Household:
         head_last_name=(head.record.last_name if head else None) or "",
         head_home_phone=phone(told("home_phone"), "home_phone") or own or "",
         home_address=", ".join(part for part in place if part) if street else "",
+        told=contacts is not None,
     )

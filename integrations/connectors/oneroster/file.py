@@ -13,7 +13,7 @@ from .archive import ABSENT, DELTA, LARGER, Archive, Line
 from .district import school_of, tenant_of, year_of
 from .objects import plain_of, role_of, user_of
 from .parse import AGENTS_FOLLOW, PEOPLE_FOLLOW
-from .rows import Row, facts_at, is_gone, sightings, user_row
+from .rows import STUDENT, Row, facts_at, is_gone, sightings, user_row
 from .service import NONE
 from .store import Store
 
@@ -51,6 +51,7 @@ class FileSource:
         self._people = options["demographics"] != NONE and self._archive.mode(PEOPLE) != ABSENT
         self._problems: list[Problem] = []
         self._waiting: set[str] = set()
+        self._unproven: dict[str, bytes] = {}
         self._orgs = self._plain("orgs")
         self._sessions = self._plain("academicSessions")
         self._load()
@@ -147,8 +148,8 @@ class FileSource:
         roles: dict[str, list[dict[str, Any]]] = {}
         if ROLES in self._here:
             for line in self._archive.lines(ROLES):
-                if self._usable(ROLES, line, key=line.cells.get("userSourcedId", "")):
-                    roles.setdefault(line.cells["userSourcedId"], []).append(role_of(line.cells))
+                if found := self._role(line):
+                    roles.setdefault(line.cells["userSourcedId"], []).append(found)
         lines = self._archive.lines(USERS) if USERS in self._here else ()
         self._fill(USERS, ((line, user_of(line.cells, roles.get(line.cells["sourcedId"], ()))) for line in lines))
         others = roles.keys() - self._store.ids(USERS) - self._store.ids(REFUSED)
@@ -159,6 +160,21 @@ class FileSource:
                 f"roles.csv names {len(others)} users that users.csv does not have, so nobody can tell who is missing."
             )
             self._problems.append(Problem("unreadable_rows", told))
+        self._store.put(REFUSED, self._unproven.items())
+
+    def _role(self, line: Line) -> dict[str, Any] | None:
+        """A role; of a line that is no use what still says where the user is, and the user is refused."""
+        key = line.cells.get("userSourcedId", "")
+        if self._usable(ROLES, line, key=key):
+            return role_of(line.cells)
+        if not key or line.short:
+            return None
+        self._unproven[key] = _fault(ROLES, line)
+        found = role_of({**line.cells, "role": line.cells.get("role") or STUDENT})
+        if found["role"].lower() == STUDENT and not found["org"]["sourcedId"]:
+            told = f"Line {line.number} of roles.csv does not say of which school it is"
+            self._problems.append(Problem("unreadable_rows", f"{told}, so nobody can tell who is missing."))
+        return found
 
     def _fill(self, kind: str, rows: Iterable[tuple[Line, dict[str, Any]]]) -> None:
         batch: dict[str, bytes] = {}
@@ -166,7 +182,9 @@ class FileSource:
             key = str(found.get("sourcedId", ""))
             if not self._usable(kind, line, key=key):
                 if key and kind == USERS:
-                    self._refuse(key, found, f"{line.fault} ({kind}.csv, line {line.number})")
+                    self._refuse(key, found, _fault(kind, line))
+                elif key:
+                    self._unproven[key] = _fault(kind, line)
                 continue
             batch[key] = self._first(kind, key, msgspec.json.encode(found), batch)
             if len(batch) == AT_ONCE:
@@ -176,8 +194,8 @@ class FileSource:
     def _first(self, kind: str, key: str, body: bytes, batch: dict[str, bytes]) -> bytes:
         """The first row of an id; a second one that differs refuses the user."""
         known = batch.get(key) or self._store.get(kind, [key]).get(key) or body
-        if known != body and kind == USERS:
-            self._store.put(REFUSED, [(key, b"Two different rows came under one sourcedId.")])
+        if known != body:
+            self._unproven[key] = f"Two different rows came under one sourcedId ({kind}.csv).".encode()
         return known
 
     def _keep(self, kind: str, batch: dict[str, bytes]) -> None:
@@ -197,9 +215,9 @@ class FileSource:
             self._problems.append(Problem("unreadable_rows", f"{told}{why}, so nobody can tell who is missing."))
         return bool(key) and not line.fault
 
-    def _refuse(self, key: str, found: dict[str, Any], message: str) -> None:
+    def _refuse(self, key: str, found: dict[str, Any], message: bytes) -> None:
         """Remember a student whose line is no use: seen at the schools it names, taken nowhere."""
-        self._store.put(REFUSED, [(key, message.encode())])
+        self._store.put(REFUSED, [(key, message)])
         row = user_row(msgspec.json.encode(found))
         self._store.place((stay.school, key) for stay in row.stays)
 
@@ -210,7 +228,7 @@ class FileSource:
                 self._keep(USERS, {key: msgspec.json.encode({"sourcedId": key, "roles": list(told)})})
             else:
                 self._waiting.add(key)
-        self._waiting.update(self._store.ids(PEOPLE) - self._store.ids(USERS))
+        self._waiting.update((self._store.ids(PEOPLE) | self._unproven.keys()) - self._store.ids(USERS))
 
     def _joined(self, school: SourceSchool, keys: Sequence[str]) -> list[RawRecord]:
         today = dt.date.today()
@@ -241,6 +259,10 @@ class FileSource:
         if self._delta or self._problems:
             return all(key in agents for key in row.agents)
         return not self._store.get(REFUSED, row.agents)
+
+
+def _fault(kind: str, line: Line) -> bytes:
+    return f"{line.fault} ({kind}.csv, line {line.number})".encode()
 
 
 def _whole(body: bytes) -> bool:

@@ -24,7 +24,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
 """What a district may leave out, and the queries it needs."""
 
 FILE_NAME = "sis-console-sync-plugin.zip"
-NAME, VERSION = "SIS Console Sync", "1.0"
+NAME, VERSION = "SIS Console Sync", "1.1"
 DESCRIPTION = "Lets SIS Console read students, enrollments, contacts and allergies. It changes nothing."
 PUBLISHER, CONTACT = "SIS Console", "sis-console@example.org"
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)

@@ -51,7 +51,7 @@ def student_record(record: RawRecord, school: str) -> StudentRecord:
         external_id=record.external_id,
         local_id=record.external_id,
         enrollment=_enrollment(record, student, school),
-        household=_household(student, contacts or ()),
+        household=_household(student, contacts),
         contacts=UNSET if contacts is None else _contact_records(contacts),
         state_id=_state_id(student.stateId),
         first_name=text(student.firstName, "firstName"),
@@ -165,12 +165,12 @@ def _contact_record(contact: dict[str, Any], rank: int) -> ContactRecord:
     )
 
 
-def _household(student: _Student, contacts: Sequence[dict[str, Any]]) -> Household:
-    """What the head of the household tells; blank where no contact is marked as one."""
-    heads = (one for one in contacts if yes_no(one.get("headOfHousehold"), "contacts.headOfHousehold") is True)
+def _household(student: _Student, contacts: Sequence[dict[str, Any]] | None) -> Household:
+    """What the head of the household tells; blank where no contact is marked as one, untold without contacts."""
+    heads = (one for one in contacts or () if yes_no(one.get("headOfHousehold"), "contacts.headOfHousehold") is True)
     head = next(heads, None)
     if head is None:
-        return Household(home_address=_home_address(student.address))
+        return Household(home_address=_home_address(student.address), told=contacts is not None)
     return Household(
         head_first_name=plain(head.get("firstName"), "contacts.firstName"),
         head_last_name=plain(head.get("lastName"), "contacts.lastName"),

@@ -12,6 +12,7 @@ from students import bulk
 from students.differ import Policy, plain
 from students.families import name_key
 from students.models import AcademicYear, Contact, Enrollment, Family, School, Student, StudentAllergy, StudentContact
+from students.models.photos import StudentPhoto, forget_files
 from students.newcomers import Newcomer, day, stay_key
 from students.records import CONTACT_FIELDS, LINK_FIELDS, STUDENT_FIELDS, STUDENT_PATHS
 
@@ -215,6 +216,8 @@ class Batch:
     def _write_students(self, families: dict[str, int]) -> None:
         gone = [pk for pk, person in self.people.items() if person.deleted]
         if gone:
+            photos = StudentPhoto.objects.filter(student__in=gone)
+            forget_files(photos.values_list("image", flat=True))
             Student.objects.filter(pk__in=gone).delete()
             for pk in gone:
                 del self.people[pk]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
+
 from django.core.files.storage import storages
 from django.core.files.storage.base import Storage
-from django.db import models
+from django.db import models, transaction
 
 from .students import Student
 
@@ -12,6 +15,12 @@ from .students import Student
 def photo_storage() -> Storage:
     """Where pictures are kept: never below an address that is served without asking who looks."""
     return storages["photos"]
+
+
+def forget_files(names: Iterable[str]) -> None:
+    """Delete these files once it is certain that no row names them."""
+    for name in sorted(names):
+        transaction.on_commit(partial(photo_storage().delete, name))
 
 
 class StudentPhoto(models.Model):

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
+from django.db.models import Exists, OuterRef
+
 from integrations.models import ExternalIdentity, Integration
 from students.models import Enrollment
 
@@ -13,22 +15,26 @@ from students.models import Enrollment
 def students_of(integration: Integration, tenant_id: str, school: str, ids: Collection[str]) -> dict[str, int]:
     """External id → primary key of the student enrolled at our school who has it; nobody else is taken.
 
-    The id is one of the same system and district, through whichever integration brought the student;
-    where none did, it is the student's own local id.
+    The id is one of the same system and district, through whichever integration brought the student. An id known
+    there is never anybody else's; an unknown one is the local id of a student none of them brought.
     """
-    here = set(Enrollment.objects.filter(school__code=school, left=None).values_list("student_id", flat=True))
-    known = ExternalIdentity.objects.filter(
-        entity="student", external_id__in=ids, integration__in=_siblings(integration, tenant_id), student__in=here
-    )
-    found = dict(known.filter(silent=False).values_list("external_id", "student_id"))
-    merged = set(known.filter(silent=True).values_list("external_id", flat=True))
-    rest = [external_id for external_id in ids if external_id not in found and external_id not in merged]
+    siblings = _siblings(integration, tenant_id)
+    identities = ExternalIdentity.objects.filter(entity="student", integration__in=siblings)
+    speaking: dict[str, set[int]] = {}
+    for external_id, student, silent in identities.filter(external_id__in=ids).values_list(
+        "external_id", "student_id", "silent"
+    ):
+        speaking.setdefault(external_id, set()).update({student} if student and not silent else ())
+    theirs = identities.filter(student=OuterRef("student"))
+    current = Enrollment.objects.filter(left=None)
     by_local_id: dict[str, set[int]] = defaultdict(set)
-    current = Enrollment.objects.filter(school__code=school, left=None, student__local_id__in=rest)
-    for local_id, student in current.values_list("student__local_id", "student_id"):
+    without = current.filter(~Exists(theirs), student__local_id__in=[one for one in ids if one not in speaking])
+    for local_id, student in without.values_list("student__local_id", "student_id"):
         by_local_id[local_id].add(student)
-    alone = {local_id: next(iter(students)) for local_id, students in by_local_id.items() if len(students) == 1}
-    return {**{external_id: pk for external_id, pk in found.items() if pk is not None}, **alone}
+    alone = {one: next(iter(students)) for one, students in (speaking | by_local_id).items() if len(students) == 1}
+    enrolled = current.filter(school__code=school, student__in=alone.values())
+    here = set(enrolled.values_list("student_id", flat=True))
+    return {one: student for one, student in alone.items() if student in here}
 
 
 def _siblings(integration: Integration, tenant_id: str) -> list[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import json
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -113,7 +114,14 @@ def _at(place: str, key: str) -> str:
 def _text(value: Any, place: str) -> str:
     if not isinstance(value, str):
         raise FileError(f"{place} must be a text in quotes.")
+    if not _printable(value):
+        raise FileError(f"{place} holds control characters, or half a character. Type it anew.")
     return value.strip()
+
+
+def _printable(text: str) -> bool:
+    """Whether a text has neither control characters nor halves of characters, which no database keeps."""
+    return not any(unicodedata.category(one) in ("Cc", "Cs") for one in text)
 
 
 def _name(value: Any, place: str) -> str:
@@ -206,6 +214,9 @@ def _external_values(value: Any, place: str) -> dict[str, str]:
     for external, ours in _object(value, place).items():
         if not isinstance(ours, str):
             raise FileError(f'{place}."{external}" must be a text in quotes.')
+        if not _printable(external + ours):
+            told = external.encode("ascii", "backslashreplace").decode()[:40]
+            raise FileError(f"{place}: {told!r} or its value holds control characters, or half a character.")
         if len(external) > 120:
             raise FileError(f'{place}."{external[:20]}..." is longer than 120 characters.')
         found[external] = ours

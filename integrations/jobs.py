@@ -7,9 +7,10 @@ message loses a run, and a job that was due while everything stood still is foun
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -20,6 +21,7 @@ from integrations.timetable import HOUR
 from mapping.models import DataEntityMappingValue
 from students.scope import allowed_schools
 
+logger = logging.getLogger(__name__)
 LATE = {HOUR: dt.timedelta(minutes=30)}
 LATE_OTHERWISE = dt.timedelta(hours=6)
 """How late a job still starts by itself; after that it has been missed, and a person decides."""
@@ -32,7 +34,16 @@ def start_due_jobs() -> list[int]:
     """
     now = timezone.now()
     due = ScheduledJob.objects.filter(active=True, next_run__lte=now).order_by("next_run", "pk")
-    return [pk for pk in list(due.values_list("pk", flat=True)) if deal_with(pk, now)]
+    return [pk for pk in list(due.values_list("pk", flat=True)) if _dealt_with(pk, now)]
+
+
+def _dealt_with(pk: int, now: dt.datetime) -> bool:
+    """As deal_with; a job that cannot even be told of its fault keeps none of the others from starting."""
+    try:
+        return deal_with(pk, now)
+    except Exception as error:
+        logger.error("schedule %s could not be dealt with: %s", pk, type(error).__name__)
+        return False
 
 
 def start_job_now(*, job: ScheduledJob, user: Any) -> SyncRun:
@@ -83,6 +94,14 @@ def deal_with(pk: int, now: dt.datetime) -> bool:
             outcome = f"Not started: run {error.run} was still open."
         except RunRefused as error:
             outcome = f"Not started: {error.message}"
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            logger.error("schedule %s was not started: %s", pk, type(error).__name__)
+            outcome = (
+                f"Not started: the console met a fault of its own ({type(error).__name__}). "
+                "Tell the people who look after the console."
+            )
         # Not by save(), which is for people: it would fill the history.
         ScheduledJob.objects.filter(pk=pk).update(
             next_run=job.next_after(now),

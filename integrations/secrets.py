@@ -16,9 +16,36 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.lookups import Lookup, Transform
 
+from integrations.errors import ConfigurationError
 
-class SecretUnreadable(Exception):
+
+class SecretUnreadable(ConfigurationError):
     """A stored secret opens with none of the keys; the message says how to mend it and holds no secret."""
+
+    code = "secret_unreadable"
+
+
+class Unreadable(str):
+    """Stands for a stored secret that opens with none of the keys: saved again, its column stays as it is.
+
+    token: the column; what: whose secret it is, to begin a sentence with.
+    """
+
+    token: str
+    what: str
+
+    def __new__(cls, token: str, *, what: str) -> Unreadable:
+        """The stand-in; its own text says nothing."""
+        made = super().__new__(cls, "(unreadable)")
+        made.token, made.what = token, what
+        return made
+
+
+def readable(secret: str) -> str:
+    """A secret as it was read from its column. Raises SecretUnreadable where no key opens it."""
+    if isinstance(secret, Unreadable):
+        raise SecretUnreadable(_unreadable(secret.what))
+    return secret
 
 
 def encrypt(plain: str) -> str:
@@ -49,13 +76,19 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
         """The token of the value, for the database."""
-        if isinstance(value, str) and value:
+        if isinstance(value, Unreadable):
+            value = value.token
+        elif isinstance(value, str) and value:
             value = encrypt(value)
         return super().get_db_prep_save(value, connection)
 
     def from_db_value(self, value: str | None, _expression: Any, _connection: Any) -> str | None:
-        """The text of the column. Raises SecretUnreadable where no key opens it."""
-        return decrypt(value, what=f"The {self.verbose_name}") if value else value
+        """The text of the column; Unreadable where no key opens it, so that the rest of the row can be read."""
+        what = f"The {self.verbose_name}"
+        try:
+            return decrypt(value, what=what) if value else value
+        except SecretUnreadable:
+            return Unreadable(value or "", what=what)
 
     def get_lookup(self, lookup_name: str) -> type[Lookup[Any]] | None:
         """Only `isnull`: every encryption differs, so comparing would silently find nothing."""

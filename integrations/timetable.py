@@ -43,7 +43,7 @@ def next_time(timetable: Timetable, after: dt.datetime, *, zone: dt.tzinfo) -> d
     twice counts once, the first time. Every hour means every hour that passes.
     """
     if timetable.frequency == HOUR:
-        return _next_hour(after, timetable.minute).astimezone(zone)
+        return _next_hour(after, timetable.minute, zone).astimezone(zone)
     for day in _days(timetable, after.astimezone(zone).date()):
         wall = dt.datetime.combine(day, dt.time(timetable.hour, timetable.minute), tzinfo=zone)
         # By way of UTC, which turns a time that does not exist into one that does.
@@ -70,10 +70,11 @@ def in_words(timetable: Timetable) -> str:
             return f"Every year on {MONTHS[timetable.month - 1]} {timetable.day} {at}"
 
 
-def _next_hour(after: dt.datetime, minute: int) -> dt.datetime:
+def _next_hour(after: dt.datetime, minute: int, zone: dt.tzinfo) -> dt.datetime:
     whole = after.astimezone(dt.UTC).replace(second=0, microsecond=0)
-    due = whole + dt.timedelta(minutes=(minute - after.minute) % 60)
-    return due if due > after else due + dt.timedelta(hours=1)
+    # Two hours, for a zone whose clocks change by half of one.
+    moments = (whole + dt.timedelta(minutes=n) for n in range(1, 121))
+    return next(moment for moment in moments if moment.astimezone(zone).minute == minute)
 
 
 def _days(timetable: Timetable, first: dt.date) -> Iterator[dt.date]:

@@ -15,6 +15,7 @@ from integrations.connectors.registry import SYSTEMS
 from integrations.inbound.academic_year import AUTOMATIC, imported
 from integrations.models import Integration
 from integrations.models.integration import MAPPING_FIELDS, SECRET_FIELDS
+from integrations.secrets import Unreadable
 from integrations.system_fields import FIELDS, LABELS, PICTURES_ONLY, check, hidden_fields_with_values, hidden_label
 from mapping.defaults import shipped_for
 from mapping.models import DataEntityMapping
@@ -144,6 +145,10 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
     def _keep_secret(self, name: str) -> None:
         stored = bool(self.instance.pk and getattr(self.instance, name))
         field = self.fields[name]
+        if isinstance(getattr(self.instance, name), Unreadable):
+            field.widget = secret_widget(placeholder="Cannot be read. Enter it anew", **{"data-stored": "yes"})
+            field.help_text = "The one stored cannot be read with the console's keys. Enter it anew"
+            return
         placeholder = "Stored. Leave blank to keep it" if stored else "Not stored yet"
         field.widget = secret_widget(placeholder=placeholder, **({"data-stored": "yes"} if stored else {}))
         field.help_text = "One is stored; it is never shown. Leave blank to keep it" if stored else ""

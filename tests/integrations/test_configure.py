@@ -241,6 +241,9 @@ def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
             "academic_years[0].starts must be a date such as 2026-08-13.",
         ),
         ("schools.1.code", "A1", "schools[1].code: A1 is already the code of schools[0]."),
+        ("integrations.0.name", "Ma\x00in", "integrations[0].name holds control characters"),
+        ("integrations.0.name", "Main \ud83d", "integrations[0].name holds control characters, or half a character."),
+        ("data_entity_mappings.5.values.F\x00", "F", "values: 'F\\x00' or its value holds control characters"),
         ("schools.1.low_grade", "first", "schools[1].low_grade must be one of"),
     ],
 )

@@ -195,6 +195,40 @@ def test_job_does_not_start_when_its_person_may_not(integration: Integration, lo
     assert "night-registrar" in job.last_outcome
 
 
+def test_job_that_fails_is_missed_and_the_others_start(integration: Integration) -> None:
+    user = person()
+    with time_machine.travel(EVENING, tick=False):
+        for name, one in (("First", IntegrationFactory.create()), ("Second", integration)):
+            ScheduledJob.objects.create(name=name, integration=one, frequency="day", hour=2, minute=30, run_as=user)
+    ScheduledJob.objects.filter(name="First").update(run_as=0)
+
+    with time_machine.travel(NIGHT, tick=False):
+        start_due_jobs()
+    ScheduledJob.objects.update(run_as=user)
+
+    first, second = ScheduledJob.objects.order_by("pk")
+    assert (first.missed, first.last_run) == (True, None)
+    assert "a fault of its own (DoesNotExist)" in first.last_outcome
+    assert first.next_run == second.next_run
+    assert second.last_run is not None
+
+
+def test_job_of_an_unknown_frequency_keeps_no_other_from_starting(integration: Integration) -> None:
+    nightly(integration)
+    user = person(name="another")
+    with time_machine.travel(EVENING - dt.timedelta(hours=1), tick=False):
+        first = ScheduledJob.objects.create(
+            name="First", integration=integration, frequency="day", hour=2, minute=0, run_as=user
+        )
+    ScheduledJob.objects.filter(pk=first.pk).update(frequency="gone")
+
+    with time_machine.travel(NIGHT, tick=False):
+        start_due_jobs()
+
+    assert SyncRun.objects.get().requested_by is not None
+    assert ScheduledJob.objects.get(name="Nightly").last_run is not None
+
+
 def test_schedule_that_does_not_say_when_is_refused(integration: Integration) -> None:
     job = ScheduledJob(name="W", integration=integration, frequency="week", hour=2, minute=0, run_as=person())
 

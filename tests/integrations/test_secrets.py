@@ -10,10 +10,13 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
+from integrations.checking import check_integration
 from integrations.models import Integration
-from integrations.secrets import SecretUnreadable, decrypt, encrypt
+from integrations.secrets import SecretUnreadable, decrypt, encrypt, readable
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
@@ -52,13 +55,33 @@ def test_blank_stays_blank(stored: Callable[[], str]) -> None:
     assert Integration.objects.get().token == ""
 
 
-def test_reading_fails_loudly_when_the_key_is_gone(stored: Callable[[], str], settings: Settings) -> None:
+def test_secret_fails_loudly_on_use_and_is_kept_when_the_key_is_gone(
+    stored: Callable[[], str], settings: Settings
+) -> None:
+    token = stored()
     settings.FIELD_ENCRYPTION_KEYS = [NEW]
 
+    integration = Integration.objects.get()
+    integration.name = "Renamed"
+    integration.save()
     with pytest.raises(SecretUnreadable, match="FIELD_ENCRYPTION_KEYS") as raised:
-        Integration.objects.get()
+        readable(integration.token)
 
-    assert stored() not in str(raised.value)
+    assert token not in raised.value.message
+    assert stored() == token
+    assert [line.ok for line in check_integration(integration)] == [False]
+    assert "FIELD_ENCRYPTION_KEYS" in check_integration(integration)[0].message
+
+
+def test_list_and_form_load_when_the_key_is_gone(
+    stored: Callable[[], str], settings: Settings, admin_client: Client
+) -> None:
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+    changelist = reverse("admin:integrations_integration_changelist")
+    form = reverse("admin:integrations_integration_change", args=[Integration.objects.get().pk])
+
+    assert admin_client.get(changelist).status_code == 200
+    assert "Enter it anew" in admin_client.get(form).content.decode()
 
 
 def test_no_key_is_a_configuration_error(settings: Settings) -> None:

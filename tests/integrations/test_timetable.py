@@ -51,6 +51,13 @@ def test_time_that_comes_twice_is_due_once() -> None:
     assert due(timetable, noon_before(AUTUMN), times=2) == ["11-07 01:30 -0700", "11-08 01:30 -0800"]
 
 
+def test_minute_of_every_hour_is_a_minute_of_the_zone() -> None:
+    kolkata = ZoneInfo("Asia/Kolkata")
+    noon = dt.datetime(2026, 11, 23, 12, 0, tzinfo=kolkata)
+
+    assert next_time(Timetable(frequency=HOUR, minute=15), noon, zone=kolkata) == noon.replace(minute=15)
+
+
 def test_every_hour_is_every_hour_that_passes() -> None:
     timetable = Timetable(frequency=HOUR, minute=15)
     midnight = dt.datetime.combine(AUTUMN, dt.time(), tzinfo=PACIFIC)

@@ -76,6 +76,9 @@ def plan_student(
     claims |= {school: (facts.role, facts.entered) for school, facts in standing.items()}
     if known is None and not active:
         return None
+    # The system may have several codes for one school of ours: who is current under one of them is there.
+    gone -= claims.keys()
+    spoken = [s for s in spoken if s.facts.status != LEFT or s.school not in claims]
     if not claims:
         # Who is current nowhere may be absent altogether, which only a complete snapshot can tell.
         gone = frozenset()
@@ -135,7 +138,8 @@ def _main(
 
 def _own_fields(held: Known, spoken: Spoken, *, policy: Policy, family: bool) -> tuple[Fields, Withheld]:
     fields, withheld = diff_student(held.values, spoken.record, policy=policy, locked=held.locked)
-    if family and spoken.record.household.told and held.family != spoken.family:
+    known = spoken.record.household.told or spoken.family is not None
+    if family and known and held.family != spoken.family:
         _offer("family", [held.family, spoken.family], fields, withheld, held=held, policy=policy)
     if spoken.record.contacts is not UNSET:
         more, kept = diff_links(held.links, spoken.record.contacts, policy=policy)

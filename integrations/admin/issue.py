@@ -58,6 +58,7 @@ CODE_LABELS = {
     "bad_type": "Unreadable value",
     "unreadable": "Unreadable record",
     "moved_meanwhile": "Moved while being read",
+    "current_elsewhere": "Current in another system",
     "resume_differs": "Changed while being read",
     "page_size_ignored": "Page size ignored",
     "count_untold": "Count not told",

@@ -64,6 +64,8 @@ WHY_WITHHELD = {
     "conflict": "somebody edited it after the plan was made",
     "later": "it was changed later, and the later value stays",
     "shared": "it also serves another student",
+    "kept": "a person keeps the student enrolled",
+    "elsewhere": "another integration has the student there as current",
 }
 
 

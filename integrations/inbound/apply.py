@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import transaction
@@ -9,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Length
 from django.utils import timezone
 
-from integrations.models import Change, RecordIssue, RunPage, SourceRecord, SyncRun
+from integrations.models import Change, ExternalIdentity, RecordIssue, RunPage, SourceRecord, SyncRun
 from integrations.runs import lease
 from integrations.runs.failpoints import reach
 from students import bulk
@@ -22,6 +23,7 @@ from .block import Entry, unpack
 from .planned import Planned
 from .rules import Rules
 from .settle import entries_of
+from .withhold import ELSEWHERE, KEPT, REMOVALS
 from .write import Batch, Places, load_places
 
 _RECORD_COLUMNS = (
@@ -95,6 +97,7 @@ def _apply_pages(run: SyncRun, rules: Rules, pages: list[int], places: Places, *
         linked=batch.linked,
         changed={change.external_id for change in changes},
     )
+    _look_again(run.integration_id, changes)
 
 
 def _apply_rest(run: SyncRun, rules: Rules, changes: Sequence[Planned], places: Places, *, recheck: bool) -> None:
@@ -109,11 +112,12 @@ def _apply_rest(run: SyncRun, rules: Rules, changes: Sequence[Planned], places: 
         linked=batch.linked,
         changed={c.external_id for c in changes},
     )
-    ended = [c.external_id for c in changes if c.kind in (Change.Kind.LEFT, Change.Kind.DROP, Change.Kind.ENDED)]
+    ended = [c.external_id for c in changes if c.kind in REMOVALS]
     ended += [c.external_id for c in changes if not c.page_ids]
     # The record of the school that is primary now has not spoken for the student before.
     ended += [c.external_id for c in changes if any(path.endswith(".primary") for path in c.fields)]
     forget(run.integration_id, ended)
+    _look_again(run.integration_id, changes)
 
 
 def apply_changes(
@@ -197,6 +201,25 @@ def forget(integration_id: int, external_ids: Sequence[str]) -> None:
     SourceRecord.objects.filter(integration_id=integration_id, external_id__in=external_ids).update(fingerprint=None)
 
 
+def _look_again(integration_id: int, changes: Sequence[Planned]) -> None:
+    """Clear the fingerprints of students whose ending was withheld, and in every other integration of those who ended.
+
+    What another system says of a student who ended here has to be looked at again although it did not change.
+    """
+    held = [c.external_id for c in changes if any(why in (KEPT, ELSEWHERE) for _, _, why in c.withheld.values())]
+    if held:
+        forget(integration_id, held)
+    ended = [c.target for c in changes if c.target and c.kind in REMOVALS]
+    if not ended:
+        return
+    others = ExternalIdentity.objects.filter(entity="student", student__in=ended).exclude(integration=integration_id)
+    by_integration: dict[int, list[str]] = defaultdict(list)
+    for other, external_id in others.values_list("integration_id", "external_id"):
+        by_integration[other].append(external_id)
+    for other, ids in by_integration.items():
+        forget(other, ids)
+
+
 def _add_new(batch: Batch, creates: Sequence[Planned], entries: Sequence[Entry], rules: Rules) -> None:
     """Take in the new: their values stand in the pages' blocks, or in the change where several schools speak."""
     if not creates:
@@ -243,7 +266,9 @@ def _mark(changes: Sequence[Planned]) -> None:
 
 def _waiting(run: SyncRun, external_ids: list[str]) -> set[str]:
     """Those of whom nothing is remembered here: settled later, left out of the plan, or kept enrolled."""
-    left_out = Q(page=None) | Q(status=Change.Status.DISCARDED) | ~Q(keep_reason="")
+    # A leaving withheld for another integration is remembered all the same: that integration asks for it.
+    heard = Q(status=Change.Status.WITHHELD, kind__in=REMOVALS)
+    left_out = (Q(page=None) & ~heard) | Q(status=Change.Status.DISCARDED) | ~Q(keep_reason="")
     rows = Change.objects.filter(left_out, run=run, entity="student", external_id__among=external_ids)
     return set(rows.order_by().values_list("external_id", flat=True))
 

@@ -297,6 +297,19 @@ def moved_meanwhile(external_id: str, school: str) -> Found:
     )
 
 
+def current_by_another(external_id: str, school: str, *, integration: str) -> Found:
+    """A student who ends in one system while another integration's has the student at the same school."""
+    return Found(
+        severity="warning",
+        code="current_elsewhere",
+        external_id=external_id,
+        school=school,
+        message=f"The student is no longer enrolled at school {school} in this system, but {integration} has the "
+        "student there as current. The enrollment did not end.",
+        remedy=f"Run the import of {integration} again. If it stays, let only one integration cover the school.",
+    )
+
+
 def could_not_ask(message: str) -> Found:
     """The system did not answer when asked for missing students."""
     return Found(

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F
 
 from integrations.connectors.base import Connector, Sighting
 from integrations.errors import IntegrationError
-from integrations.models import Change, KeepEnrolled, RecordIssue, SourceRecord, SyncRun
+from integrations.models import Change, RecordIssue, SourceRecord
 from students.models import Enrollment
 from students.records import ALTERNATE, CURRENT, LEFT
 from students.stays import NOT_IN_FILE, outlived, succeed
@@ -27,8 +27,9 @@ from .outside_year import told_outside_year
 from .plan_page import PlannedChange
 from .rollover import limits_of, rollover_from
 from .rules import Rules
-from .seen import current_elsewhere, seen_by_school
+from .seen import current_at, current_elsewhere, seen_by_school
 from .speakers import current_by_another_id, once_a_student, other_ids
+from .withhold import current_by_others, keeps
 
 CHUNK = 500
 
@@ -49,7 +50,8 @@ class Asked(msgspec.Struct, kw_only=True):
 class Absence(msgspec.Struct, kw_only=True):
     """What absence comes to: changes to plan and issues that speak against the snapshot.
 
-    asked: how many were asked for by id. outside: students of whom the system told a day of another year.
+    asked: how many were asked for by id. outside: absent students who stay: the system told a day of
+    another year, or another integration has them as current.
     """
 
     changes: list[PlannedChange] = []
@@ -72,19 +74,19 @@ def plan_missing(reading: Reading) -> Absence:
     moved = current_elsewhere(run.pk, set(missing)) | current_by_another_id(reading, missing) if missing else set()
     moves = _moves(reading, {e: missing[e] for e in moved})
     absent = {e: schools for e, schools in missing.items() if e not in moved}
-    absent = _without_kept(reading, absent)
+    absent, claimed = _without_claimed(reading, _without_kept(reading, absent))
     if not reading.connector.can_be_asked:
         absent, asked, count = _missed_twice(reading, absent), Asked(), 0
     elif (absent and rollover_from(run)) or over_guard(reading, absent):
         asked = Asked()
-        return Absence(changes=moves + endings(reading.rules, absent, asked), asked="on approval")
+        return Absence(changes=moves + endings(reading.rules, absent, asked), asked="on approval", outside=claimed)
     else:
         asked, count = ask(reading.connector, absent, rules=reading.rules), len(absent)
     if told := objections(asked):
-        return Absence(changes=moves, issues=told, asked=count)
+        return Absence(changes=moves, issues=told, asked=count, outside=claimed)
     outside = told_outside_year(reading.rules, absent, asked.left)
     ending = {e: schools for e, schools in absent.items() if e not in {one.external_id for one in outside}}
-    return Absence(changes=moves + endings(reading.rules, ending, asked), asked=count, outside=outside)
+    return Absence(changes=moves + endings(reading.rules, ending, asked), asked=count, outside=outside + claimed)
 
 
 def snapshot_complete(reading: Reading) -> bool:
@@ -103,7 +105,18 @@ def find_missing(reading: Reading) -> dict[str, list[str]]:
             chunk = gone[start : start + CHUNK]
             for external_id in _enrolled(reading.rules.integration_id, ours, chunk):
                 missing[external_id].append(ours)
-    return once_a_student(reading, missing)
+    return once_a_student(reading, _not_under_another_code(reading, missing))
+
+
+def _not_under_another_code(reading: Reading, missing: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The missing, without schools of ours that have several codes and show the student as current under one."""
+    ours = list(reading.rules.buildings.values())
+    if len(set(ours)) == len(ours):
+        return dict(missing)
+    where = current_at(reading.run.pk, set(missing))
+    here = {e: {reading.rules.buildings.get(code, code) for code in codes} for e, codes in where.items()}
+    found = {e: sorted(set(schools) - here.get(e, set())) for e, schools in missing.items()}
+    return {e: schools for e, schools in found.items() if schools}
 
 
 def ask(connector: Connector, absent: Mapping[str, list[str]], *, rules: Rules) -> Asked:
@@ -247,7 +260,7 @@ def endings(
 def _without_kept(reading: Reading, absent: dict[str, list[str]]) -> dict[str, list[str]]:
     rules = reading.rules
     linked = hub.student_ids(rules.integration_id, list(absent))
-    kept = set(_keeps(rules).values_list("student_id", "school__code"))
+    kept = set(keeps(rules).values_list("student_id", "school__code"))
     found = {}
     for external_id, schools in absent.items():
         left = [school for school in schools if (linked[external_id], school) not in kept]
@@ -256,43 +269,40 @@ def _without_kept(reading: Reading, absent: dict[str, list[str]]) -> dict[str, l
     return found
 
 
-def withhold_kept(run: SyncRun, rules: Rules) -> None:
-    """Withhold the endings of students whom a person keeps enrolled although the system says they left."""
-    kept: dict[int, dict[str, str]] = defaultdict(dict)
-    for student, school, reason in _keeps(rules).values_list("student_id", "school__code", "reason"):
-        kept[student][school] = reason
-    rows = Change.objects.filter(
-        run=run, entity="student", kind__in=[Change.Kind.LEFT, Change.Kind.ENDED],
-        status=Change.Status.PLANNED, target__in=list(kept),
-    )  # fmt: skip
-    for change in rows:
-        ended = {path.split(".")[1] for path in change.fields if path.startswith("enrollments.")}
-        reasons = kept[change.target or 0]
-        if ended <= reasons.keys():
-            change.status, change.keep_reason = Change.Status.WITHHELD, reasons[min(ended)]
-            change.save(update_fields=["status", "keep_reason"])
-
-
-def _keeps(rules: Rules) -> QuerySet[KeepEnrolled]:
-    """The decisions in force on the run's day."""
-    return KeepEnrolled.objects.filter(Q(until=None) | Q(until__gte=rules.today), integration=rules.integration_id)
+def _without_claimed(reading: Reading, absent: dict[str, list[str]]) -> tuple[dict[str, list[str]], list[issues.Found]]:
+    """The absent without schools where another integration has them as current, and these as issues."""
+    linked = hub.student_ids(reading.rules.integration_id, list(absent))
+    others = current_by_others(reading.rules, linked.values())
+    found, told = {}, []
+    for external_id, schools in sorted(absent.items()):
+        here = [school for school in schools if (linked[external_id], school) in others]
+        told += [
+            issues.current_by_another(external_id, school, integration=others[linked[external_id], school])
+            for school in here
+        ]
+        if left := [school for school in schools if school not in here]:
+            found[external_id] = left
+    return found, told
 
 
 def _remember_missing(reading: Reading, missing: Mapping[str, list[str]]) -> None:
     """Count in how many complete runs in a row each record was missing; a dry run counts nothing."""
     if reading.run.dry_run or reading.run.certificate.get("missing_counted"):
         return
-    external = {ours: code for code, ours in reading.rules.buildings.items()}
+    external: dict[str, list[str]] = defaultdict(list)
+    for code, ours in reading.rules.buildings.items():
+        external[ours].append(code)
     by_school: dict[str, list[str]] = defaultdict(list)
     for external_id, schools in missing.items():
         for school in schools:
-            by_school[external[school]].append(external_id)
+            for code in external[school]:
+                by_school[code].append(external_id)
     mine = SourceRecord.objects.filter(integration_id=reading.rules.integration_id)
     with transaction.atomic():
         before: dict[str, set[str]] = defaultdict(set)
         for code, external_id in mine.filter(missing_since__isnull=False).values_list("school", "external_id"):
             before[code].add(external_id)
-        for code in before.keys() & set(external.values()):
+        for code in before.keys() & reading.rules.buildings.keys():
             back = before[code] - set(by_school.get(code, ()))
             mine.filter(school=code, external_id__among=back).update(missing_since=None, missing_runs=0)
         for code, ids in by_school.items():

@@ -40,7 +40,7 @@ from .guard import guard_reasons
 from .leavers import still_enrolled
 from .mended import close_what_is_mended
 from .merged import settle_merged
-from .missing import Absence, ask, objections, plan_missing, snapshot_complete, withhold_kept
+from .missing import Absence, ask, objections, plan_missing, snapshot_complete
 from .pictures.read import read_pictures
 from .plan_hash import plan_hash
 from .rollover import rollover_told
@@ -48,6 +48,7 @@ from .rules import Rules, build_rules, connection_of
 from .settle import settle
 from .undo import finish_undo, plan_undo
 from .verify import closing_status, compare, count, refresh_statistics
+from .withhold import withhold_endings
 
 logger = logging.getLogger(__name__)
 STAGES = ("fetch", "settle", "missing", "guard")
@@ -266,7 +267,7 @@ def _store_absence(reading: Reading) -> None:
         leavers = run.changes.filter(entity="student", external_id__in=stayed)
         leavers.update(status=Change.Status.DISCARDED)
         store.insert_endings(run.pk, absence.changes)
-        withhold_kept(run, reading.rules)
+        store.insert_issues(run.pk, withhold_endings(run, reading.rules))
         store.insert_issues(run.pk, absence.issues)
         store.insert_issues(run.pk, absence.outside)
         store.insert_issues(run.pk, incomplete_schools(reading))

@@ -162,7 +162,8 @@ def _stored_facts(
         seen = seen_at(reading.run.pk, school)
         for external_id, facts in found:
             if external_id in seen or state is None or not state.complete:
-                others[external_id][ours] = facts
+                if ours not in others[external_id] or facts.status == CURRENT:
+                    others[external_id][ours] = facts
             else:
                 gone[external_id].add(ours)
     return {e: (others.get(e, {}), frozenset(gone.get(e, ()))) for e in ids}

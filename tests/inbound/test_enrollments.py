@@ -363,3 +363,30 @@ def test_a_second_row_elsewhere_that_says_left_ends_nothing_while_a_school_is_un
     aeries.sync()
     assert current(aeries, child) == {str(third): True}
     settled(aeries)
+
+
+@pytest.mark.parametrize("trace", ["a row that says left", "no row any more", "both rows at first"])
+def test_a_child_who_changes_between_two_codes_of_one_school_stays_enrolled(trace: str) -> None:
+    with a_world("aeries", students=20, schools=2) as world:
+        world.set(guard_count=100)
+        mapping = world.integration.building
+        assert mapping is not None
+        a, b = (school.number for school in world.district.real_schools)
+        mapping.values.filter(external_value=str(b)).update(value=str(a))
+        world.sync()
+        for child in [one for one in world.settled() if one.enrollments[0].school == a]:
+            if trace == "a row that says left":
+                world.district.move(child.id, b)
+            elif trace == "no row any more":
+                without_trace(world, child, b)
+            else:
+                first = child.enrollments[0]
+                world.district.enroll(child.id, b)
+                world.sync()
+                first.status, first.inactive_code, first.left = "left", "N", dt.date(2026, 11, 2)
+                world.district.touch(child)
+        for _ in range(2):
+            run = world.sync()
+            assert (run.counts["left"], run.counts["dropped"], run.counts["created"]) == (0, 0, 0)
+        assert Enrollment.objects.filter(left=None, school__code=str(a)).count() == Enrollment.objects.count() == 20
+        settled(world)

@@ -11,6 +11,7 @@ from integrations.errors import RunRefused
 from integrations.models import Change, KeepEnrolled, SyncRun
 from integrations.sandbox.district import Child
 from integrations.services import approve_run, keep_enrolled, let_drop
+from students.models import Enrollment, School
 from tests.stories.days import enrolled, held
 from tests.world import NOVEMBER, World
 
@@ -113,3 +114,55 @@ def test_keep_ends_with_the_return_when_the_child_is_in_the_file_again(loaded: W
     back = loaded.sync()
     assert (back.status, back.counts["dropped"], back.counts["reopened"]) == ("complete", 0, 0)
     assert enrolled(loaded, gone[0])
+
+
+@pytest.mark.parametrize("ending", ["left", "drop"])
+def test_kept_school_stays_when_another_school_of_the_child_ends_in_the_same_run(loaded: World, ending: str) -> None:
+    child = loaded.settled()[0]
+    here = child.enrollments[0].school
+    there = next(s.number for s in loaded.district.real_schools if s.number != here)
+    loaded.district.enroll(child.id, there)
+    loaded.sync()
+    _keep(loaded, child, here)
+    if ending == "left":
+        for row in child.enrollments:
+            row.status, row.inactive_code, row.left = "left", "N", dt.date(2026, 11, 2)
+        loaded.district.touch(child)
+    else:
+        loaded.district.remove(child.id)
+    for _ in range(2):
+        loaded.sync()
+        assert _current(loaded, child) == {str(here)}
+    KeepEnrolled.objects.all().delete()
+    loaded.sync()
+    assert _current(loaded, child) == set()
+
+
+def test_kept_school_stays_when_the_child_moves_to_another(loaded: World) -> None:
+    child = loaded.settled()[0]
+    here = child.enrollments[0].school
+    there = next(s.number for s in loaded.district.real_schools if s.number != here)
+    _keep(loaded, child, here)
+    loaded.district.move(child.id, there)
+    for _ in range(2):
+        run = loaded.sync()
+        assert _current(loaded, child) == {str(here), str(there)}, change_of(run, child).withheld
+    main = Enrollment.objects.get(student=loaded.student(child), left=None, primary=True)
+    assert main.school.code == str(there)
+    KeepEnrolled.objects.all().delete()
+    loaded.sync()
+    assert _current(loaded, child) == {str(there)}
+
+
+def _keep(world: World, child: Child, school: int) -> None:
+    KeepEnrolled.objects.create(
+        integration=world.integration,
+        student=world.student(child),
+        school=School.objects.get(code=str(school)),
+        reason="Appeal",
+    )
+
+
+def _current(world: World, child: Child) -> set[str]:
+    stays = Enrollment.objects.filter(student=world.student(child), left=None)
+    return set(stays.values_list("school__code", flat=True))

@@ -145,3 +145,48 @@ def test_child_who_moves_between_integrations_has_one_primary_enrollment(db: Non
         current = Enrollment.objects.filter(student=student, left=None)
         assert [(stay.school, stay.primary) for stay in current] == [(b, True)]
         assert enrolled(other, child)
+
+
+@pytest.mark.parametrize("trace", ["a record that says left", "no record any more"])
+def test_child_ends_once_when_two_integrations_cover_its_school_and_both_say_so(db: None, trace: str) -> None:
+    old = District.generate(students=20, seed=3, schools=2, messy=False)
+    new = District.generate(students=20, seed=3, schools=2, messy=False)
+    with a_world("aeries", district=old) as one, a_world("aeries", district=new, name="Other") as other:
+        for world in (one, other):
+            world.set(guard_count=100)
+            world.sync()
+        school = one.settled()[0].enrollments[0].school
+        moved = [child for child in one.settled() if child.enrollments[0].school == school][1:]
+        enrollments = set(Enrollment.objects.values_list("student", "school", "left"))
+        for child in moved:
+            old.remove(child.id) if trace == "no record any more" else old.leave(child.id)
+        for _ in range(2):
+            for world in (one, other):
+                run = world.sync()
+                assert (run.counts["dropped"], run.counts["created"], run.counts["reopened"]) == (0, 0, 0), run.guard
+        told = one.issues(one.sync(), code="current_elsewhere")
+        assert {issue.external_id for issue in told} == {str(child.id) for child in moved}
+        assert set(Enrollment.objects.values_list("student", "school", "left")) == enrollments
+        assert Student.objects.filter(status="current").count() == 20
+
+        child = moved[0]
+        new.remove(child.id) if trace == "no record any more" else new.leave(child.id)
+        runs = [world.sync() for world in (other, one, other, one)]
+        assert sum(run.counts["dropped"] for run in runs) == 1
+        assert not enrolled(one, child)
+        assert Student.objects.filter(status="current").count() == 19
+
+
+def test_child_who_ended_wrongly_comes_back_when_the_other_integration_reads_an_unchanged_record(db: None) -> None:
+    old = District.generate(students=20, seed=3, schools=2, messy=False)
+    new = District.generate(students=20, seed=3, schools=2, messy=False)
+    with a_world("aeries", district=old) as one, a_world("aeries", district=new, name="Other") as other:
+        one.sync()
+        other.sync()
+        child = one.settled()[0]
+        old.remove(child.id)
+        other.set(import_enabled=False)
+        assert one.sync().counts["dropped"] == 1
+        other.set(import_enabled=True)
+        assert other.sync().counts["reopened"] == 1
+        assert enrolled(other, child)

@@ -65,7 +65,8 @@ def decide(
 
     kind: of MatchDecision; student: whom it is or is not, as the person saw it. run: whether an import is queued;
     without, and where none can start, the next import uses the decision. Raises RunRefused when the record is
-    somebody's by now, the student is no longer the one to compare with, or the system sends both ids.
+    somebody's by now, the student is no longer the one to compare with, or the system sends both ids; for a link
+    also while a run of the integration is open.
     """
     integration = issue.run.integration
     schools = _schools(issue, user, [issue.external_id])
@@ -75,6 +76,7 @@ def decide(
             raise RunRefused("This record is compared with somebody else by now. Look at it again, then decide.")
         values: dict[str, Any] = {"kind": kind, "issue": issue, "user": user, "created": timezone.now(), "given_up": []}
         if kind == Kind.LINK and student is not None:
+            _refuse_while_open(integration, "may have planned for this student")
             values["given_up"] = _link(issue, student)
         decision, _ = MatchDecision.objects.update_or_create(
             integration=integration,
@@ -118,15 +120,19 @@ def take_back(decision: MatchDecision) -> None:
     """
     with transaction.atomic():
         held = MatchDecision.objects.select_for_update().select_related("integration").get(pk=decision.pk)
-        opened = SyncRun.objects.open().filter(integration=held.integration, lane=SyncRun.Lane.INBOUND).first()
-        if opened is not None:
-            raise RunRefused(f"Run {opened.pk} of {held.integration} is open and may use it. Wait for it to end.")
+        _refuse_while_open(held.integration, "may use it")
         if used(held):
             raise RunRefused("An import has used this decision. Undo that run, or merge the two students.")
         if held.kind == Kind.LINK and held.student is not None:
             _unlink(held, held.student)
         RecordIssue.objects.filter(pk=held.issue_id or 0).update(resolved=None)
         held.delete()
+
+
+def _refuse_while_open(integration: Integration, why: str) -> None:
+    opened = SyncRun.objects.open().filter(integration=integration, lane=SyncRun.Lane.INBOUND).first()
+    if opened is not None:
+        raise RunRefused(f"Run {opened.pk} of {integration} is open and {why}. Wait for it to end.")
 
 
 def _refuse_decided(issue: RecordIssue) -> None:

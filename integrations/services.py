@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from integrations.errors import ConfigurationError, RunOpen, RunRefused
@@ -19,6 +20,7 @@ from integrations.models import (
     ExternalIdentity,
     Integration,
     KeepEnrolled,
+    MatchDecision,
     RunPage,
     SourceRecord,
     SyncRun,
@@ -26,7 +28,7 @@ from integrations.models import (
 from integrations.models.run import APPLIED, OPEN, Status
 from integrations.tasks import carry_run
 from mapping.models import DataEntityMappingValue
-from students.models import School, Student
+from students.models import School, Student, StudentMerge
 from students.signals import student_edited
 
 REMOVALS = (Change.Kind.DROP, Change.Kind.LEFT, Change.Kind.ENDED)
@@ -274,6 +276,8 @@ def _refuse_outdated(run: SyncRun, plan_hash: str) -> None:
     )
     if newer.exists():
         raise RunRefused("A newer run of this integration has been applied. Run the import again.")
+    if who := _decided_since(run, run.planned_at):
+        raise RunRefused(f"A decision on {who} was made since the plan. Run the import again.")
     try:
         rules = build_rules(run.integration, today=timezone.localdate(run.started))
     except ConfigurationError as error:
@@ -282,6 +286,20 @@ def _refuse_outdated(run: SyncRun, plan_hash: str) -> None:
         raise RunRefused(
             "The settings, mappings or field ownership have changed since the plan was made. Run the import again."
         )
+
+
+def _decided_since(run: SyncRun, planned_at: dt.datetime) -> str:
+    """Somebody of the plan whom a person has linked, kept apart, merged or unmerged since; "" when nobody."""
+    planned = run.changes.filter(entity="student", status=Change.Status.PLANNED)
+    targets = planned.exclude(target=None).values("target")
+    decided = MatchDecision.objects.filter(integration=run.integration, created__gt=planned_at)
+    decided = decided.filter(Q(student__in=targets) | Q(external_id__in=planned.values("external_id")))
+    if (decision := decided.select_related("student").first()) is not None:
+        return str(decision.student or f"SIS ID {decision.external_id}")
+    merged = StudentMerge.objects.filter(Q(created__gt=planned_at) | Q(undone__gt=planned_at))
+    merged = merged.filter(Q(survivor__in=targets) | Q(duplicate__in=targets))
+    merge = merged.select_related("survivor").first()
+    return str(merge.survivor) if merge is not None else ""
 
 
 def _leave_out_drops(run: SyncRun) -> None:

@@ -17,12 +17,14 @@ def close_what_is_mended(run: SyncRun, rules: Rules) -> None:
     """Close what an applied run shows to be mended: what still holds, it has told again.
 
     A complete run speaks of everything, one limited to students of those it has seen, at the schools it has
-    read. An unmapped code goes with its last open issue.
+    read. An unmapped code goes with its last open issue. A run of pictures speaks of pictures only.
     """
     if run.certificate.get("complete"):
         _open_issues(run).update(resolved=timezone.now())
+        if run.kind == SyncRun.Kind.PICTURES:
+            return
         UnmappedCode.objects.filter(integration=run.integration_id).exclude(run=run).delete()
-    elif run.scope_students:
+    elif run.scope_students and run.kind != SyncRun.Kind.PICTURES:
         _close_for_students(run, rules)
 
 
@@ -45,5 +47,6 @@ def _close_for_students(run: SyncRun, rules: Rules) -> None:
 
 
 def _open_issues(run: SyncRun) -> QuerySet[RecordIssue]:
-    """Those of older runs of the integration."""
-    return RecordIssue.objects.filter(run__integration=run.integration_id, run__lt=run.pk, resolved=None)
+    """Those of older runs of the integration; for a run of pictures those of runs of pictures."""
+    found = RecordIssue.objects.filter(run__integration=run.integration_id, run__lt=run.pk, resolved=None)
+    return found.filter(run__kind=run.kind) if run.kind == SyncRun.Kind.PICTURES else found

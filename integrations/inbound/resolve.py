@@ -62,8 +62,8 @@ def resolve(
     """External id → Match for every record.
 
     known: external id → student of the ids this integration has linked. empty: there is no student at all. State ids
-    are compared without leading zeros; one links only when the name or the birth date agrees too, and never twins;
-    the same name and birth date never link by themselves.
+    are compared without leading zeros; one links only when the name agrees too, or the first name and the birth
+    date; the same name and birth date never link by themselves.
     """
     matches = {external_id: Match(student=student) for external_id, student in known.items()}
     new = [record for record in records if record.external_id not in known]
@@ -151,7 +151,7 @@ def _decide(record: StudentRecord, people: list[_Person], linked: Collection[int
     if len(same_state) == 1 and same_state[0].id not in linked:
         person = same_state[0]
         born = record.birth_date if isinstance(record.birth_date, dt.date) else None
-        same_birth = born is not None and person.birth_date == born and not _twins(record, person)
+        same_birth = born is not None and person.birth_date == born and _same_first_name(record, person)
         if same_birth or _name(record) == person.name_key:
             return Match(student=person.id, found=True)
     if same_state:
@@ -161,11 +161,10 @@ def _decide(record: StudentRecord, people: list[_Person], linked: Collection[int
     return Match()
 
 
-def _twins(record: StudentRecord, person: _Person) -> bool:
-    """Whether the last names agree but not the first names: of two born on one day, that is how twins look."""
-    first, _, last = _name(record).partition(" ")
-    known_first, _, known_last = person.name_key.partition(" ")
-    return last == known_last and first != known_first
+def _same_first_name(record: StudentRecord, person: _Person) -> bool:
+    """Whether the first names agree: of two born on one day, twins differ in it, whatever their last names."""
+    first = _name(record).partition(" ")[0]
+    return first != "" and first == person.name_key.partition(" ")[0]
 
 
 def _name(record: StudentRecord) -> str:

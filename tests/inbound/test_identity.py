@@ -68,6 +68,18 @@ def test_a_student_we_hold_is_linked_by_state_id_when_name_or_birth_date_agrees(
     settled(world)
 
 
+def test_twins_with_one_state_id_go_to_review_when_the_last_names_differ_too(world: World) -> None:
+    child = world.settled()[0]
+    world.district.change(child.id, first_name="Luis", last_name="Ortiz-Vega")
+    held = a_student(child, first_name="Ana", last_name="Ortiz")
+    run = world.sync()
+    assert codes(world, run) == [("identity_conflict", world.external_id(child))]
+    assert not ExternalIdentity.objects.filter(student=held).exists()
+    held.refresh_from_db()
+    assert (held.first_name, held.last_name) == ("Ana", "Ortiz")
+    settled(world, rejected=1)
+
+
 def test_a_state_id_alone_links_nobody(world: World) -> None:
     child = world.settled()[0]
     a_student(child, last_name="Else", birth_date=None)
@@ -104,7 +116,8 @@ def test_two_new_records_with_one_state_id_are_both_refused(world: World) -> Non
 def test_two_records_that_claim_one_student_by_state_id_are_both_refused(world: World) -> None:
     one, two = world.settled()[0], world.settled()[-1]
     held = a_student(one)
-    world.district.change(two.id, state_id=one.state_id, birth_date=one.birth_date)
+    same = {"state_id": one.state_id, "birth_date": one.birth_date, "first_name": one.first_name}
+    world.district.change(two.id, **same)
     run = world.sync()
     assert {external_id for _, external_id in codes(world, run)} == {
         world.external_id(one), world.external_id(two)

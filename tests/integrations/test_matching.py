@@ -12,6 +12,7 @@ from integrations.models import ExternalIdentity, MatchDecision, RecordIssue, Sy
 from integrations.sandbox.district import Child
 from mapping.models import DataEntityMappingValue
 from students.models import Enrollment, Student
+from tests.stories.days import held
 from tests.world import World, a_world
 
 pytestmark = pytest.mark.django_db
@@ -93,6 +94,40 @@ def test_link_is_refused_when_the_system_sends_both_ids() -> None:
 
         assert student.identities.get().external_id == str(child.id)
         assert not MatchDecision.objects.exists()
+
+
+def test_link_is_refused_while_a_run_is_open() -> None:
+    with a_world("aeries", students=40) as world:
+        world.sync()
+        child, new_id = _namesake(world)
+        student = world.student(child)
+        world.district.remove(child.id)
+        world.sync()
+        issue, run = _issue(world, new_id), world.begin()
+
+        with pytest.raises(RunRefused, match=f"Run {run.pk} of District is open"):
+            matching.decide(issue, kind=Kind.LINK, student=student, wake=False)
+
+        assert not MatchDecision.objects.exists()
+        assert student.identities.get().external_id == str(child.id)
+        world.carry(run)
+        assert _decide(world, _issue(world, new_id), Kind.LINK, student).counts["dropped"] == 0
+
+
+def test_plan_is_refused_when_somebody_of_it_was_linked_since() -> None:
+    with a_world("aeries", students=40) as world:
+        world.sync()
+        child, new_id = _namesake(world)
+        student = world.student(child)
+        world.sync()
+        run, _ = held(world)
+        assert run.changes.filter(target=student.pk, kind="drop", status="planned").exists()
+        matching.decide(_issue(world, new_id), kind=Kind.LINK, student=student, run=False)
+
+        with pytest.raises(RunRefused, match="A decision on .* was made since the plan"):
+            world.approve(run)
+
+        assert student.enrollments.filter(left=None).exists()
 
 
 def test_twins_are_two_students_when_only_the_first_name_differs() -> None:
@@ -261,6 +296,23 @@ def test_nobody_is_dropped_when_others_have_gone_meanwhile() -> None:
 
         assert run.counts["dropped"] == 0
         assert Enrollment.objects.filter(student=student, left=None).exists()
+
+
+def test_run_of_pictures_closes_nothing_that_an_import_has_told() -> None:
+    with a_world("aeries", students=40) as world:
+        DataEntityMappingValue.objects.get(mapping__name="District gender", external_value="F").delete()
+        first = world.sync()
+        told = len(world.issues(first, resolved=None))
+        world.set(pictures_only=True)
+        older = SyncRun.objects.create(integration=world.integration, kind="pictures", status="complete")
+        RecordIssue.objects.create(run=older, severity="warning", code="picture_refused", external_id="1")
+
+        run = world.sync()
+
+        assert (run.kind, run.certificate["complete"]) == ("pictures", True)
+        assert len(world.issues(first, resolved=None)) == told > 0
+        assert UnmappedCode.objects.get().value == "F"
+        assert not world.issues(older, resolved=None)
 
 
 def test_complete_run_closes_issues_and_codes_that_are_mended() -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import models
 
+from integrations.errors import RunRefused
 from integrations.merge_rows import MOVED_UNLESS_EQUAL
 from integrations.merging import MergeRefused, merge_students, preview_merge, undo_merge
 from integrations.models import ExternalIdentity, KeepEnrolled, MatchDecision, RecordIssue, SourceRecord
@@ -45,7 +46,7 @@ from tests.factories.students import (
     StudentFactory,
     enrolled,
 )
-from tests.stories.days import quiet_sync
+from tests.stories.days import held, quiet_sync
 from tests.world import a_world
 
 pytestmark = pytest.mark.django_db
@@ -324,6 +325,27 @@ def test_student_is_not_merged_with_itself_and_not_with_one_who_has_gone() -> No
     duplicate.delete()
     with pytest.raises(MergeRefused, match="not here any more"):
         merge(survivor, gone)
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_plan_is_refused_when_somebody_of_it_was_merged_since(*, taken_back: bool) -> None:
+    with a_world("aeries", students=40) as world:
+        world.sync()
+        child = world.settled()[0]
+        survivor = world.student(child)
+        duplicate = StudentFactory.create(first_name=survivor.first_name, last_name=survivor.last_name)
+        if taken_back:
+            made = merge(survivor, duplicate)
+        run, _ = held(world)
+        if taken_back:
+            undo_merge(merge=made)
+        else:
+            merge(survivor, duplicate)
+
+        with pytest.raises(RunRefused, match=f"A decision on {survivor} was made since the plan"):
+            world.approve(run)
+
+        assert survivor.enrollments.filter(left=None).exists()
 
 
 def test_child_known_to_two_systems_keeps_one_of_each_contact() -> None:

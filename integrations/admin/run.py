@@ -18,11 +18,12 @@ from integrations import services
 from integrations.admin import held, refresh, run_page, run_students, undo
 from integrations.admin.responses import page, refused
 from integrations.admin.responses import run_page as to_run
-from integrations.admin.scoping import may_decide, visible_runs
+from integrations.admin.scoping import covered_schools, may_decide, visible_runs
 from integrations.admin.words import STATUS_COLOURS, UNDO_STATUSES
 from integrations.errors import RunRefused
 from integrations.models import Change, SyncRun
 from integrations.models.run import APPLIED, OPEN, Status
+from students.scope import allowed_schools
 
 
 def _may_undo(run: SyncRun) -> bool:
@@ -32,6 +33,12 @@ def _may_undo(run: SyncRun) -> bool:
     if run.status == Status.FAILED:
         return run.changes.filter(status=Change.Status.APPLIED).exists()
     return run.status in APPLIED
+
+
+def _may_cancel(run: SyncRun, user: Any) -> bool:
+    """Whether the person may end a run that has written nothing yet: it needs all of its schools."""
+    codes = allowed_schools(user)
+    return bool(user.has_perm("integrations.run_import")) and (codes is None or covered_schools(run) <= codes)
 
 
 NOT_WRITTEN = (Status.DISCARDED, Status.SUPERSEDED, Status.CANCELLED)
@@ -103,7 +110,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
             original=run,
             may_undo=decides and _may_undo(run),
             may_run=request.user.has_perm("integrations.run_import"),
-            may_cancel=run.status in (Status.QUEUED, Status.FETCHING),
+            may_cancel=run.status in (Status.QUEUED, Status.FETCHING) and _may_cancel(run, request.user),
             **run_page.context(run, request.user),
         )
 
@@ -177,7 +184,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         """End a run that has written nothing yet."""
         run = self._run(request, str(pk))
-        if not request.user.has_perm("integrations.run_import"):
+        if not _may_cancel(run, request.user):
             raise PermissionDenied
         try:
             services.cancel_run(run=run, user=request.user)

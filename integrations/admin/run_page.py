@@ -148,9 +148,10 @@ def issue_groups(run: SyncRun, user: Any) -> list[tuple[str, int, str, str]]:
     return told
 
 
-def run_problems(run: SyncRun) -> list[RecordIssue]:
-    """Issues of the run as a whole: what was wrong and how to go on."""
-    return list(run.issues.filter(severity=RecordIssue.Severity.RUN).order_by("id")[:20])
+def run_problems(run: SyncRun, user: Any) -> list[RecordIssue]:
+    """Issues of the run as a whole, those the person may see: what was wrong and how to go on."""
+    rows = RecordIssue.objects.filter(run=run, severity=RecordIssue.Severity.RUN)
+    return list(at_schools(rows, user).order_by("id")[:20])
 
 
 def proofs(run: SyncRun) -> list[SchoolProof]:
@@ -203,7 +204,7 @@ def context(run: SyncRun, user: Any) -> dict[str, Any]:
         "sum": sum_in_words(run),
         "limited": allowed_schools(user) is not None,
         "issues": issue_groups(run, user),
-        "problems": run_problems(run),
+        "problems": run_problems(run, user),
         "proofs": proofs(run),
         "twice": twice_in_words(run),
         "all_changes": changes_link(run),

@@ -78,12 +78,17 @@ def _where(reading: Reading, external_id: str) -> str:
         return f"The system could not be asked for the student by ID: {error.message}"
     if not told:
         return "The system does not know this ID, or does not know it any more."
-    return " ".join(dict.fromkeys(_sighting(one, reading.rules) for one in told))
+    user = reading.run.requested_by
+    codes = allowed_schools(user) if user is not None else None
+    return " ".join(dict.fromkeys(_sighting(one, reading.rules, codes) for one in told))
 
 
-def _sighting(seen: Sighting, rules: Rules) -> str:
+def _sighting(seen: Sighting, rules: Rules, codes: frozenset[str] | None) -> str:
+    """One sentence; a school that is not among the codes is not named. codes: None for all schools."""
     ours = rules.buildings.get(seen.school)
     where = f"school {ours}" if ours else f"its school {seen.school}, which is not in the Building mapping"
+    if codes is not None and ours not in codes:
+        where = "a school you may not see"
     if seen.status == CURRENT:
         return f"The system has the student at {where}."
     if seen.left is not None:

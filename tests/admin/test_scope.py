@@ -125,6 +125,33 @@ def test_deciding_needs_all_schools_of_the_run(
     assert client.get(f"/admin/integrations/syncrun/{district['run'].pk}/undo/").status_code == status
 
 
+@pytest.mark.parametrize(("schools", "ended"), [(("101",), False), (("101", "102"), True)])
+def test_cancelling_needs_all_schools_of_the_run(
+    sign_in: Any, district: dict[str, Any], schools: tuple[str, ...], ended: bool
+) -> None:
+    run = SyncRunFactory.create(integration=district["run"].integration, status="queued")
+    client: Client = sign_in(*FULL, schools=schools)
+    page = f"/admin/integrations/syncrun/{run.pk}/"
+
+    assert ("Cancel this run" in client.get(f"{page}change/").content.decode()) == ended
+    assert client.post(f"{page}cancel/").status_code == (302 if ended else 403)
+    run.refresh_from_db()
+    assert run.status == ("cancelled" if ended else "queued")
+
+
+def test_problems_of_a_run_are_those_of_the_schools_of_the_person(sign_in: Any, district: dict[str, Any]) -> None:
+    run = district["run"]
+    for schools in (["101"], ["102"], []):
+        RecordIssueFactory.create(run=run, schools=schools, severity="run", message=f"At {schools}")
+    page = f"/admin/integrations/syncrun/{run.pk}/change/"
+
+    mine = sign_in(*FULL, schools=("101",), name="one").get(page).context["problems"]
+    every = sign_in(*FULL, name="all").get(page).context["problems"]
+
+    assert [issue.message for issue in mine] == ["At ['101']"]
+    assert len(every) == 3
+
+
 def test_import_of_a_limited_person_covers_their_schools(sign_in: Any, district: dict[str, Any]) -> None:
     client = sign_in(*FULL, schools=("101",))
 

@@ -6,9 +6,11 @@ import json
 from io import StringIO
 from typing import Any
 
+import pytest
 from django.core.management import CommandError, call_command
 
 from integrations.models import SyncRun
+from integrations.services import undo_run
 from mapping.models import DataEntityMappingValue
 from tests.stories.days import enrolled, held, remove
 from tests.world import World, roster
@@ -139,6 +141,22 @@ def test_sync_exits_1_with_the_code_when_another_run_is_open(loaded: World) -> N
     assert (status, out) == (1, "")
     assert "run_open" in err
     assert f"Run {run.pk} " in err
+
+
+@pytest.mark.parametrize("what", ["undo", "refresh", "one student"])
+def test_sync_exits_1_when_the_abandoned_run_is_not_what_it_would_start(loaded: World, what: str) -> None:
+    student = loaded.external_id(loaded.settled()[0])
+    if what == "undo":
+        run = undo_run(run=SyncRun.objects.get(), wake=False)
+    else:
+        run = loaded.begin(students=[student], ask_first=what == "refresh")
+
+    status, out, err = manage("sync", "District")
+
+    assert (status, out) == (1, "")
+    assert "run_open" in err
+    run.refresh_from_db()
+    assert run.status == "queued"
 
 
 def test_sync_exits_1_when_the_integration_may_not_import(loaded: World) -> None:

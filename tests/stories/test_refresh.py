@@ -170,6 +170,23 @@ def test_student_who_moved_is_not_read_elsewhere_for_a_limited_person(loaded: Wo
     assert enrolled(loaded, child)
 
 
+def test_school_of_others_is_not_named_when_the_student_has_gone_there(loaded: World) -> None:
+    child = loaded.settled()[0]
+    old, new = child.enrollments[0].school, other_school(loaded, child)
+    user = User.objects.create_user("limited")
+    SchoolScope.objects.create(user=user, school=School.objects.get(code=str(old)))
+    loaded.district.remove(child.id)
+    child.enrollments.clear()
+    loaded.district.restore_child(child)
+    loaded.district.enroll(child.id, new)
+
+    run = refreshed(loaded, child, user=user)
+
+    (issue,) = loaded.issues(run, code="not_found")
+    assert "at a school you may not see." in issue.message
+    assert str(new) not in issue.message
+
+
 def test_refusal_says_why_when_there_is_nothing_to_look_at(loaded: World) -> None:
     child = loaded.settled()[0]
     user = User.objects.create_user("limited")

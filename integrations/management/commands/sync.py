@@ -66,8 +66,7 @@ class Command(BaseCommand):
             )
         except RunOpen as error:
             run = SyncRun.objects.get(pk=error.run)
-            asked = (options["dry_run"], sorted(options["school"]))
-            if lease.abandoned(run) and asked == (run.dry_run, run.scope_schools):
+            if lease.abandoned(run) and _asks_the_same(run, options):
                 return run
             raise
 
@@ -88,6 +87,13 @@ def carry(run_id: int) -> None:
             if not SyncRun.objects.open().filter(pk=run_id).exists():
                 return
             time.sleep(FOLLOW_S)
+
+
+def _asks_the_same(run: SyncRun, options: dict[str, Any]) -> bool:
+    """Whether the run is what the command would start: no undo, and nothing asked for single students."""
+    if run.kind not in (SyncRun.Kind.IMPORT, SyncRun.Kind.PICTURES) or run.scope_students or run.ask_first:
+        return False
+    return (options["dry_run"], sorted(options["school"])) == (run.dry_run, run.scope_schools)
 
 
 def _wait_for(run_id: int) -> None:

@@ -12,7 +12,7 @@ ADDRESS = "https://sis.example.org/live/rest_server.php/Api/Sites/?page=1"
 
 
 def test_every_attempt_has_a_nonce_of_its_own() -> None:
-    sign = signer("key", "secret", token="user", token_secret="user secret")  # noqa: S106
+    sign = signer("key", "secret", token="user", token_secret="user secret")  # noqa: S106 (invented)
     one, other = (sign("GET", ADDRESS)["Authorization"] for _ in range(2))
 
     assert one.startswith("OAuth ")
@@ -30,6 +30,6 @@ def test_request_of_two_legs_names_no_user(method: str) -> None:
 
 def test_nothing_of_a_signature_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    signer("key", "secret", token="user", token_secret="user secret")("GET", ADDRESS)  # noqa: S106
+    signer("key", "secret", token="user", token_secret="user secret")("GET", ADDRESS)  # noqa: S106 (invented)
 
     assert caplog.text == ""

@@ -46,7 +46,7 @@ def query_of(entry: dict[str, Any]) -> str:
 def test_plugin_we_hand_out_is_all_the_connector_needs(sis: Sandbox) -> None:
     with connected(sis) as connector:
         before = {record.external_id: content(record) for record in one_school(connector, sis).records}
-        sis.vendor.install(plugin_zip())  # type: ignore[attr-defined]
+        sis.vendor.install(plugin_zip())  # type: ignore[attr-defined]  # of this vendor only
         after = {record.external_id: content(record) for record in one_school(connector, sis).records}
         assert failed(connector) == []
 
@@ -58,7 +58,7 @@ def test_plugin_we_hand_out_is_all_the_connector_needs(sis: Sandbox) -> None:
     "options", [{"allergies": False}, {"contacts": False}, {"emails": False}, dict.fromkeys(plugin.OPTIONAL, False)]
 )
 def test_smaller_plugin_is_enough_when_less_is_read(sis: Sandbox, options: dict[str, bool]) -> None:
-    sis.vendor.install(plugin_zip(**options))  # type: ignore[attr-defined]
+    sis.vendor.install(plugin_zip(**options))  # type: ignore[attr-defined]  # of this vendor only
     with connected(sis, options=options) as connector:
         assert failed(connector) == []
         reading = one_school(connector, sis)
@@ -106,7 +106,7 @@ def test_missing_plugin_is_told_with_the_way_to_install_it(sis: Sandbox) -> None
 
 def test_refused_arguments_are_told_in_the_systems_words() -> None:
     with start("powerschool_query", students=20) as sis, connected(sis) as connector:
-        client = connector._client  # type: ignore[attr-defined]
+        client = connector._client  # type: ignore[attr-defined]  # of this vendor only
         with pytest.raises(RequestRefused, match="school is required"):
             client.rows(plugin.ROSTER, {}, doing="read students")
 

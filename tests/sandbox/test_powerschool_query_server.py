@@ -228,7 +228,7 @@ def made(plugin: str = PLUGIN, queries: str = QUERIES, **more: str) -> bytes:
 
 
 def test_a_plugin_of_ones_own_brings_its_queries_and_its_level(sis: Sandbox) -> None:
-    sis.vendor.install(made())  # type: ignore[attr-defined]
+    sis.vendor.install(made())  # type: ignore[attr-defined]  # of this vendor only
     sis.district.leave(sis.district.active_children()[0].id)
     name = "com.example.my.students.all"
 
